@@ -1,0 +1,128 @@
+"""Reading and writing pictures as people have them.
+
+Knows Pillow and NumPy alone, so that a light client can use it.
+"""
+
+import io
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from PIL import ImageOps
+
+_MAX_INT16 = 65535
+
+
+class ImageError(ValueError):
+    """Raised when a picture cannot be read; says which and why."""
+
+
+def open_rgb(source: str | os.PathLike | bytes) -> Image.Image:
+    """Returns a picture upright, in RGB, over white where it is transparent.
+
+    Args:
+        source: A path, or the bytes of a file.
+
+    Raises:
+        ImageError: If it is missing, not a picture, broken or too large.
+    """
+    if isinstance(source, bytes):
+        name, file = "picture", io.BytesIO(source)
+    else:
+        name, file = os.fspath(source), source
+    try:
+        with Image.open(file) as image:
+            return _rgb(ImageOps.exif_transpose(image))
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: no such file.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: too large. {error}") from error
+    # Pillow reports broken pictures by any of these.
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = str(error).replace(repr(name), "it")
+        raise ImageError(f"{name}: not a readable picture ({reason}).") from error
+
+
+def read(source: str | os.PathLike | bytes) -> np.ndarray:
+    """Returns `open_rgb` as uint8 `[H, W, 3]`."""
+    return np.asarray(open_rgb(source))
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Returns pictures in [0, 1] as uint8, rounded and clipped."""
+    return np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def resize(image: Image.Image, short_side: int) -> Image.Image:
+    """Returns a picture whose shorter side has the given length."""
+    scale = short_side / min(image.size)
+    size = [max(1, round(side * scale)) for side in image.size]
+    return image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+
+
+def center_square(image: Image.Image, size: int) -> Image.Image:
+    """Returns the largest centred square, resized to `size`."""
+    return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+
+
+def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 8) -> np.ndarray:
+    """Lays uint8 pictures `[H, W, 3]` out in rows on white."""
+    height = sum(max(p.shape[0] for p in row) + gap for row in rows) + gap
+    width = max(sum(p.shape[1] + gap for p in row) + gap for row in rows)
+    sheet = np.full([height, width, 3], 255, np.uint8)
+    top = gap
+    for row in rows:
+        left = gap
+        for picture in row:
+            bottom, right = top + picture.shape[0], left + picture.shape[1]
+            sheet[top:bottom, left:right] = picture
+            left = right + gap
+        top += max(p.shape[0] for p in row) + gap
+    return sheet
+
+
+def write(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Writes uint8 `[H, W, 3]`, all or nothing; the ending tells the format."""
+    suffix = pathlib.Path(path).suffix
+    formats = Image.registered_extensions()
+    if suffix.lower() not in formats:
+        raise ImageError(f"{path}: unknown kind of picture {suffix!r}.")
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, formats[suffix.lower()], quality=95)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Writes a file, all or nothing."""
+    target = pathlib.Path(path)
+    handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(draft, 0o666 & ~_umask())
+        os.replace(draft, target)
+    except BaseException:
+        os.unlink(draft)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit gray, which convert() would clip.
+        gray = np.clip(np.asarray(image).astype(np.float64), 0, _MAX_INT16)
+        return Image.fromarray(to_uint8(gray / _MAX_INT16)).convert("RGB")
+    if image.mode == "F":
+        raise ImageError("floating-point pictures have no agreed range")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")

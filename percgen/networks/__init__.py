@@ -1,0 +1,5 @@
+"""Networks: what learns."""
+
+from percgen.networks.residual import StyleGenerator as StyleGenerator
+
+GENERATORS = {"style": StyleGenerator}

@@ -1,0 +1,210 @@
+"""What every training command shares: flags, strategy, loop, record."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from percgen import comparators
+from percgen import data
+from percgen import images
+from percgen import tasks
+from train import workdir as workdir_lib
+
+WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of the run: flags, checkpoints, TensorBoard, results. The same "
+    "command on the same folder goes on where it was stopped.",
+    required=True,
+)
+IMAGES = flags.DEFINE_string(
+    "images", None, "Glob of photographs to learn from; commas separate several."
+)
+TFDS = flags.DEFINE_string(
+    "tfds", None, "TensorFlow Datasets name (or prepared folder), instead."
+)
+IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 256, "Side of the training crops, in pixels.", lower_bound=32
+)
+BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 4, "Pictures of a step, over all replicas.", lower_bound=1
+)
+STEPS = flags.DEFINE_integer(
+    "steps", 40_000, "Steps to train in all.", lower_bound=1
+)
+CHECKPOINT_EVERY = flags.DEFINE_integer(
+    "checkpoint_every", 500, "Steps between checkpoints.", lower_bound=1
+)
+LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", 1e-3, "Of Adam.", lower_bound=0.0
+)
+SEED = flags.DEFINE_integer("seed", 0, "Of weights and data.", lower_bound=0)
+STRATEGY = flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    ["auto", "one", "mirrored"],
+    "One device, or a replica on each (MirroredStrategy); auto: mirrored where "
+    "there are several GPUs.",
+)
+MIXED_PRECISION = flags.DEFINE_bool(
+    "mixed_precision", False, "Compute the networks in float16, scaled losses."
+)
+COMPARATOR = flags.DEFINE_enum(
+    "comparator",
+    "vgg16",
+    sorted(comparators.COMPARATORS),
+    "Network whose features are compared.",
+)
+COMPARATOR_WEIGHTS = flags.DEFINE_string(
+    "comparator_weights",
+    "imagenet",
+    "imagenet (downloaded by Keras), random, or an .h5 or .npz file.",
+)
+
+_RESUMABLE = {"workdir", "steps", "checkpoint_every"}
+_LOG_EVERY = 10
+_PANEL = 4
+
+
+def make_comparator(layers: Sequence[str]) -> keras.Model:
+    """Returns the comparator of the flags, as deep as `layers` ask."""
+    return comparators.COMPARATORS[COMPARATOR.value](
+        layers, weights=COMPARATOR_WEIGHTS.value, seed=SEED.value
+    )
+
+
+def run(make_task: Callable[[], tasks.Task], record: str = "") -> None:
+    """Trains the task of the flags, and leaves its generator in the workdir.
+
+    Args:
+        make_task: Makes the compiled task; called inside the strategy's scope.
+        record: What the run used, written to `used.txt`.
+
+    Raises:
+        ValueError: If the flags do not fit the machine, the photographs or the
+            workdir, or the loss stops being finite.
+    """
+    photographs = data.photographs(IMAGES.value, TFDS.value)
+    keras.utils.set_random_seed(SEED.value)
+    if MIXED_PRECISION.value:
+        keras.config.set_dtype_policy("mixed_float16")
+    strategy = make_strategy(STRATEGY.value)
+    replicas = strategy.num_replicas_in_sync
+    if BATCH_SIZE.value % replicas:
+        raise ValueError(
+            f"--batch_size={BATCH_SIZE.value} does not divide by {replicas} "
+            "replicas."
+        )
+    with strategy.scope():
+        task = make_task()
+    workdir = workdir_lib.Workdir(WORKDIR.value, task, _RESUMABLE)
+    print(f"Training {task.name} on {replicas} device(s); in {workdir.path}")
+    if workdir.step:
+        print(f"Going on from step {workdir.step}.")
+    panel = photographs.panel(_PANEL, max(256, IMAGE_SIZE.value))
+    Loop(task, strategy, photographs, workdir, panel).run()
+    paintings = task.generator.predict(panel, verbose=0)
+    workdir.finish(task.generator, contact_sheet(panel, paintings), record)
+    print(f"Wrote generator.keras and samples.png to {workdir.path}")
+
+
+def make_strategy(choice: str) -> tf.distribute.Strategy:
+    """Returns a strategy over this machine's GPUs, or else its CPUs."""
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
+    if choice == "mirrored" or (choice == "auto" and len(gpus) > 1):
+        return tf.distribute.MirroredStrategy(devices)
+    return tf.distribute.OneDeviceStrategy(devices[0])
+
+
+def contact_sheet(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Returns inputs above outputs, uint8."""
+    return images.contact_sheet(
+        [list(images.to_uint8(inputs)), list(images.to_uint8(outputs))]
+    )
+
+
+@dataclasses.dataclass(eq=False)  # tf.function needs it hashable.
+class Loop:
+    """Steps, with what is shown and kept as they go.
+
+    Our own rather than `fit`: it resumes at any step, and runs alike on one
+    device, several and several hosts.
+    """
+
+    task: tasks.Task
+    strategy: tf.distribute.Strategy
+    photographs: data.Photographs
+    workdir: workdir_lib.Workdir
+    panel: np.ndarray
+
+    def run(self) -> None:
+        """Trains from the workdir's step to the last, checkpointing."""
+        first, last = self.workdir.step, STEPS.value
+        writer = tf.summary.create_file_writer(str(self.workdir.path / "logs"))
+        with writer.as_default():
+            if first == 0:
+                self._show(0)
+            for start in range(first, last, CHECKPOINT_EVERY.value):
+                stop = min(start + CHECKPOINT_EVERY.value, last)
+                self._train(start, stop)
+                self._show(stop)
+                self.workdir.save(stop)
+        writer.close()
+
+    def _train(self, start: int, stop: int) -> None:
+        bar = keras.utils.Progbar(
+            stop,
+            stateful_metrics=[t.name for t in self.task.trackers],
+            unit_name="step",
+        )
+        before = time.monotonic()
+        for step, batch in enumerate(self._batches(start, stop), start + 1):
+            logs = self._step(batch)
+            if step % _LOG_EVERY == 0 or step == stop:
+                terms = self._read(logs, step)
+                now = time.monotonic()
+                count = (step - start - 1) % _LOG_EVERY + 1
+                self._write(terms, (now - before) / count, step)
+                before = now
+                bar.update(step, list(terms.items()), finalize=step == stop)
+                self.task.reset_metrics()
+
+    def _batches(self, start: int, stop: int) -> Any:
+        return self.strategy.experimental_distribute_dataset(
+            self.photographs.batches(
+                IMAGE_SIZE.value, BATCH_SIZE.value, SEED.value, start, stop
+            )
+        )
+
+    @tf.function
+    def _step(self, batch: Any) -> dict[str, tf.Tensor]:
+        logs = self.strategy.run(self.task.train_step, (batch,))
+        return self.strategy.reduce("MEAN", logs, axis=None)
+
+    def _read(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
+        terms = {name: float(value) for name, value in logs.items()}
+        if not np.isfinite(terms["loss"]):
+            raise ValueError(
+                f"The loss is not finite at step {step}: {terms}. Try a lower "
+                "--learning_rate; the last checkpoint is good."
+            )
+        return terms
+
+    def _write(self, terms: dict[str, float], seconds: float, step: int) -> None:
+        for name, value in terms.items():
+            tf.summary.scalar(f"terms/{name}", value, step)
+        tf.summary.scalar("seconds_per_step", seconds, step)
+
+    def _show(self, step: int) -> None:
+        outputs = self.task.generator.predict(self.panel, verbose=0)
+        sheet = contact_sheet(self.panel, outputs)
+        tf.summary.image("panel", sheet[None], step)
+        tf.summary.flush()

@@ -1,0 +1,97 @@
+"""The folder of a run: its flags, its checkpoints, its results."""
+
+import os
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from percgen import images
+from percgen import tasks
+
+_KEPT = 2
+
+
+class Workdir:
+    """A run's folder, made if need be, and where the run stands.
+
+    Args:
+        path: The folder.
+        task: What is trained; restored from the newest checkpoint, if any.
+        resumable: Flags that may change when a run goes on.
+
+    Raises:
+        ValueError: If the folder belongs to a run of other flags.
+        OSError: If it cannot be written.
+    """
+
+    def __init__(self, path: str, task: tasks.Task, resumable: set[str]):
+        self.path = pathlib.Path(path)
+        self._check_flags(resumable)
+        self.path.mkdir(parents=True, exist_ok=True)
+        images.write_bytes(self.path / "flags.txt", _flags_text().encode())
+        self._step = tf.Variable(0, dtype=tf.int64, name="step")
+        checkpoint = tf.train.Checkpoint(
+            step=self._step, generator=task.generator, optimizer=task.optimizer
+        )
+        self._manager = tf.train.CheckpointManager(
+            checkpoint, str(self.path / "checkpoints"), max_to_keep=_KEPT
+        )
+        newest = self._manager.latest_checkpoint
+        if newest:
+            checkpoint.restore(newest).assert_existing_objects_matched()
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self._step.numpy())
+
+    def save(self, step: int) -> None:
+        """Keeps the state after a step; the one before stays until it is kept."""
+        self._step.assign(step)
+        try:
+            self._manager.save(step)
+        except (OSError, tf.errors.OpError) as error:
+            for draft in (self.path / "checkpoints").glob(f"ckpt-{step}.*"):
+                draft.unlink()
+            reason = " ".join(str(error).split())
+            raise OSError(f"Cannot write a checkpoint: {reason}") from error
+
+    def finish(
+        self, generator: keras.Model, samples: np.ndarray, record: str
+    ) -> None:
+        """Writes `generator.keras`, `samples.png` and `used.txt`."""
+        draft = self.path / ".generator.keras"
+        generator.save(draft)
+        os.replace(draft, self.path / "generator.keras")
+        images.write(self.path / "samples.png", samples)
+        images.write_bytes(self.path / "used.txt", f"{record}\n".encode())
+
+    def _check_flags(self, resumable: set[str]) -> None:
+        file = self.path / "flags.txt"
+        if not file.exists():
+            return
+        then = _lines(file.read_text(), resumable)
+        now = _lines(_flags_text(), resumable)
+        if then != now:
+            raise ValueError(
+                f"{self.path} holds a run of other flags: it was started with "
+                f"{' '.join(sorted(then - now)) or 'less'}, not "
+                f"{' '.join(sorted(now - then)) or 'without'}. Give the same "
+                "flags to go on, or another --workdir."
+            )
+
+
+def _flags_text() -> str:
+    """Returns the running command's own flags, one a line, for --flagfile."""
+    ours = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+    ours = sorted(ours, key=lambda flag: flag.name)
+    return "".join(f"{f.serialize()}\n" for f in ours if f.value is not None)
+
+
+def _lines(text: str, left_out: set[str]) -> set[str]:
+    lines = {line for line in text.split("\n") if line}
+    return {x for x in lines if x[2:].partition("=")[0] not in left_out}
