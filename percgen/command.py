@@ -4,17 +4,47 @@ Bad input ends in one line on standard error and exit status 2, never in a
 traceback (`--verbosity=1` shows it all the same).
 """
 
+import contextlib
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import NoReturn
 
 from absl import app
 from absl import flags
 from absl import logging
 
 INTERRUPTED = 130
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices without its C++ chatter.
+
+    Its first lines come before it reads `TF_CPP_MIN_LOG_LEVEL`, and would bury
+    the one line that a command says of bad input.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _stderr_closed():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    tf.get_logger().setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _stderr_closed() -> Iterator[None]:
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def run(
@@ -29,6 +59,8 @@ def run(
     """
 
     def guarded(argv: Sequence[str]) -> None:
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
         try:
             main(argv[1:])
         except expected as error:
@@ -46,14 +78,11 @@ def _parse(argv: Sequence[str]) -> list[str]:
     # absl's own ending would be several lines and exit status 1.
     try:
         return flags.FLAGS(argv)
-    except flags.Error as error:
+    except (flags.Error, OSError) as error:  # Or a --flagfile that is missing.
         _fail(str(error))
-    except OSError as error:  # --flagfile of a file that is not there.
-        _fail(str(error))
-    return []
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     name = spec.name if spec else os.path.basename(sys.argv[0])
     print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)

@@ -59,8 +59,8 @@ class Files:
         self._unreadable: set[str] = set()
         if not any(map(self._open, self.paths)):
             raise ValueError(
-                f"None of the {len(self.paths)} files that match {pattern!r} is "
-                "a readable picture."
+                f"None of the {len(self.paths)} files that match {pattern!r} "
+                "is a readable picture."
             )
 
     def batches(
@@ -145,7 +145,9 @@ class Records:
 
         try:
             decoders = {"image": tfds.decode.SkipDecoding()}
-            records = self._builder.as_dataset(split=self.split, decoders=decoders)
+            records = self._builder.as_dataset(
+                split=self.split, decoders=decoders
+            )
         except NotImplementedError:  # ImageFolder decodes by itself.
             records = self._builder.as_dataset(split=self.split)
         return records.map(lambda record: record["image"])
@@ -210,11 +212,11 @@ def _crop(
     image: Image.Image, size: int, seed: int, position: np.int64
 ) -> np.ndarray:
     """Cuts a random square of at least `size`, where the picture has it."""
-    random = np.random.default_rng([seed, 1, position])
+    random = np.random.default_rng([seed, 1, int(position)])
     short = min(image.size)
-    side = random.integers(min(size, short), short, endpoint=True)
-    left = random.integers(0, image.width - side, endpoint=True)
-    top = random.integers(0, image.height - side, endpoint=True)
+    side = int(random.integers(min(size, short), short, endpoint=True))
+    left = int(random.integers(0, image.width - side, endpoint=True))
+    top = int(random.integers(0, image.height - side, endpoint=True))
     square = image.resize(
         (size, size),
         Image.Resampling.BICUBIC,
@@ -233,4 +235,6 @@ def _decoded(record: Any) -> Image.Image:
     if isinstance(record, bytes):
         return images.open_rgb(record)
     pixels = np.asarray(record)
-    return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).convert("RGB")
+    return Image.fromarray(
+        pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
+    ).convert("RGB")

@@ -3,17 +3,21 @@
 Knows Pillow and NumPy alone, so that a light client can use it.
 """
 
+import contextlib
 import io
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 from PIL import ImageOps
+from PIL import UnidentifiedImageError
 
 _MAX_INT16 = 65535
+_ORIENTATION = 0x0112  # The EXIF tag.
 
 
 class ImageError(ValueError):
@@ -29,26 +33,34 @@ def open_rgb(source: str | os.PathLike | bytes) -> Image.Image:
     Raises:
         ImageError: If it is missing, not a picture, broken or too large.
     """
-    if isinstance(source, bytes):
-        name, file = "picture", io.BytesIO(source)
-    else:
-        name, file = os.fspath(source), source
-    try:
-        with Image.open(file) as image:
-            return _rgb(ImageOps.exif_transpose(image))
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file.") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: too large. {error}") from error
-    # Pillow reports broken pictures by any of these.
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = str(error).replace(repr(name), "it")
-        raise ImageError(f"{name}: not a readable picture ({reason}).") from error
+    with _opened(source) as image:
+        return _rgb(ImageOps.exif_transpose(image))
 
 
 def read(source: str | os.PathLike | bytes) -> np.ndarray:
     """Returns `open_rgb` as uint8 `[H, W, 3]`."""
     return np.asarray(open_rgb(source))
+
+
+def is_plain(path: str | os.PathLike) -> bool:
+    """Tells whether a file is an upright 8-bit PNG or JPEG, by its header.
+
+    Raises:
+        ImageError: If it is missing, not a picture, broken or too large.
+    """
+    with _opened(path) as image:
+        upright = image.getexif().get(_ORIENTATION, 1) == 1
+        known = image.format == "PNG" or (
+            image.format == "JPEG" and image.mode in ("L", "RGB")
+        )
+        return upright and known and not image.mode.startswith("I")
+
+
+def to_png(image: Image.Image) -> bytes:
+    """Returns a picture as the bytes of a quickly compressed PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -68,7 +80,9 @@ def center_square(image: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
 
 
-def contact_sheet(rows: Sequence[Sequence[np.ndarray]], gap: int = 8) -> np.ndarray:
+def contact_sheet(
+    rows: Sequence[Sequence[np.ndarray]], gap: int = 8
+) -> np.ndarray:
     """Lays uint8 pictures `[H, W, 3]` out in rows on white."""
     height = sum(max(p.shape[0] for p in row) + gap for row in rows) + gap
     width = max(sum(p.shape[1] + gap for p in row) + gap for row in rows)
@@ -98,7 +112,9 @@ def write(path: str | os.PathLike, image: np.ndarray) -> None:
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Writes a file, all or nothing."""
     target = pathlib.Path(path)
-    handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, draft = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.name}."
+    )
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -107,6 +123,24 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     except BaseException:
         os.unlink(draft)
         raise
+
+
+@contextlib.contextmanager
+def _opened(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
+    name = "picture" if isinstance(source, bytes) else os.fspath(source)
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with Image.open(file) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: no such file.") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}: not a picture of a known kind.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: too large. {error}") from error
+    # Pillow reports broken pictures by any of these.
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{name}: broken picture ({error}).") from error
 
 
 def _umask() -> int:

@@ -71,6 +71,4 @@ def halve(images: Tensor) -> Tensor:
     Returns:
         `[B, H // 2, W // 2, C]`.
     """
-    return ops.average_pool(
-        images, 2, 2, "valid", data_format="channels_last"
-    )
+    return ops.average_pool(images, 2, 2, "valid", data_format="channels_last")

@@ -1,6 +1,5 @@
 """Training commands: flags and wiring, no arithmetic."""
 
-import os
+from percgen import command
 
-# TensorFlow's C++ chatter would bury our own lines; errors still come through.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+command.import_tensorflow()

@@ -25,7 +25,9 @@ WORKDIR = flags.DEFINE_string(
     required=True,
 )
 IMAGES = flags.DEFINE_string(
-    "images", None, "Glob of photographs to learn from; commas separate several."
+    "images",
+    None,
+    "Glob of photographs to learn from; commas separate several.",
 )
 TFDS = flags.DEFINE_string(
     "tfds", None, "TensorFlow Datasets name (or prepared folder), instead."
@@ -198,7 +200,9 @@ class Loop:
             )
         return terms
 
-    def _write(self, terms: dict[str, float], seconds: float, step: int) -> None:
+    def _write(
+        self, terms: dict[str, float], seconds: float, step: int
+    ) -> None:
         for name, value in terms.items():
             tf.summary.scalar(f"terms/{name}", value, step)
         tf.summary.scalar("seconds_per_step", seconds, step)

@@ -70,7 +70,10 @@ def main(argv: Sequence[str]) -> None:
     if argv:
         raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
     style_image = _read_style()
-    feature, style = _layers(_FEATURE_LAYERS.value), _layers(_STYLE_LAYERS.value)
+    feature, style = (
+        _layers(_FEATURE_LAYERS.value),
+        _layers(_STYLE_LAYERS.value),
+    )
     comparator = runner.make_comparator(sorted({*feature, *style}))
 
     def make_task() -> tasks.Stylize:

@@ -50,7 +50,7 @@ class Workdir:
         return int(self._step.numpy())
 
     def save(self, step: int) -> None:
-        """Keeps the state after a step; the one before stays until it is kept."""
+        """Keeps the state after a step, and until then the one before."""
         self._step.assign(step)
         try:
             self._manager.save(step)

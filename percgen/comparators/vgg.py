@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import layers as L
 from keras import ops
 
 from percgen.comparators import weights as weights_lib
@@ -134,16 +133,18 @@ def _names(blocks: Sequence[tuple[int, int]]) -> list[str]:
 
 def _layer(
     name: str, blocks: Sequence[tuple[int, int]], seed: int, dtype: Any
-) -> L.Layer:
+) -> keras.layers.Layer:
     if name.startswith("pool"):
-        return L.MaxPooling2D(2, 2, name=name, dtype=dtype)
+        return keras.layers.MaxPooling2D(2, 2, name=name, dtype=dtype)
     if name.startswith("relu"):
-        return L.ReLU(name=name, dtype=dtype)
+        return keras.layers.ReLU(name=name, dtype=dtype)
     block, index = int(name[4]), int(name[6])
     # Orthogonal with the ReLU's gain, so that untrained features neither die
     # nor grow with depth; each layer has a seed of its own.
-    kernel = keras.initializers.Orthogonal(2**0.5, seed * 100 + block * 10 + index)
-    return L.Conv2D(
+    kernel = keras.initializers.Orthogonal(
+        2**0.5, seed * 100 + block * 10 + index
+    )
+    return keras.layers.Conv2D(
         blocks[block - 1][1],
         3,
         padding="same",

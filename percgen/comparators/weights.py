@@ -10,7 +10,9 @@ import keras
 import numpy as np
 from absl import logging
 
-Arrays = dict[str, dict[str, np.ndarray]]  # {layer: {"kernel": ..., "bias": ...}}
+Arrays = dict[
+    str, dict[str, np.ndarray]
+]  # {layer: {"kernel": ..., "bias": ...}}
 
 
 class WeightsError(ValueError):
@@ -27,7 +29,7 @@ def load(
 
     Args:
         model: The comparator, whose initial weights are the random ones.
-        weights: `"imagenet"`, `"random"` or the path of an `.h5` or `.npz` file.
+        weights: `"imagenet"`, `"random"` or the path of an `.h5` or `.npz`.
         application: The network of `keras.applications` that knows Keras's own
             file and its hash.
         names: From layers of `model`, in order of depth, to their names in
@@ -70,7 +72,9 @@ def _download(application: Callable[..., keras.Model]) -> Arrays:
             f'file or "random" instead. {" ".join(str(error).split())}'
         ) from error
     return {
-        layer.name: dict(zip(("kernel", "bias"), layer.get_weights(), strict=True))
+        layer.name: dict(
+            zip(("kernel", "bias"), layer.get_weights(), strict=True)
+        )
         for layer in source.layers
         if layer.get_weights()
     }
@@ -80,8 +84,8 @@ def _read(path: pathlib.Path) -> Arrays:
     readers = {".h5": _read_h5, ".npz": _read_npz}
     if path.suffix not in readers:
         raise WeightsError(
-            '`weights` should be "imagenet", "random", or the path of an .h5 or '
-            f".npz file. Received: weights={str(path)!r}."
+            '`weights` should be "imagenet", "random", or the path of an .h5 '
+            f"or .npz file. Received: weights={str(path)!r}."
         )
     try:
         return readers[path.suffix](path)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras import ops as K
 
 from percgen import ops
 
@@ -65,7 +64,8 @@ class FeatureLoss(keras.losses.Loss):
     def describe(self, features: Features) -> dict[str, ops.Tensor]:
         """Returns what is compared, by layer: here the features themselves."""
         return {
-            layer: K.cast(features[layer], "float32") for layer in self.weights
+            layer: keras.ops.cast(features[layer], "float32")
+            for layer in self.weights
         }
 
     def compare(self, true: Features, pred: Features) -> ops.Tensor:
@@ -102,4 +102,4 @@ class StyleLoss(FeatureLoss):
 
 def _mean_square(difference: ops.Tensor) -> ops.Tensor:
     axes = list(range(1, len(difference.shape)))
-    return K.mean(K.square(difference), axis=axes)
+    return keras.ops.mean(keras.ops.square(difference), axis=axes)

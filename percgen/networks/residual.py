@@ -8,7 +8,7 @@ Reference:
 from typing import Any
 
 import keras
-from keras import layers as L
+from keras import layers
 from keras import ops
 
 SMALLEST = 16
@@ -76,7 +76,7 @@ class StyleGenerator(keras.Model):
 
 
 @keras.saving.register_keras_serializable("percgen")
-class ReflectionPadding2D(L.Layer):
+class ReflectionPadding2D(layers.Layer):
     """Frames pictures with their mirror image, the border pixel not repeated.
 
     Args:
@@ -122,7 +122,7 @@ class MirrorFrame2D(ReflectionPadding2D):
 
 
 @keras.saving.register_keras_serializable("percgen")
-class CropLike(L.Layer):
+class CropLike(layers.Layer):
     """Cuts the first of two batches of pictures to the size of the second."""
 
     def call(self, inputs: Any) -> Any:
@@ -148,46 +148,46 @@ def _grown(shape: Any, padding: int) -> tuple[int | None, ...]:
 def _draw_modern(images: Any, width: int) -> Any:
     def conv(x: Any, filters: int, size: int, strides: int = 1) -> Any:
         x = ReflectionPadding2D(size // 2)(x)
-        return L.Conv2D(filters, size, strides)(x)
+        return layers.Conv2D(filters, size, strides)(x)
 
     def norm(x: Any) -> Any:
         # Differs from Johnson et al., who normalize over the batch: a picture
         # must not depend on its neighbours, in training nor in serving.
-        return L.GroupNormalization(groups=-1, epsilon=1e-5)(x)
+        return layers.GroupNormalization(groups=-1, epsilon=1e-5)(x)
 
     def block(x: Any, filters: int, size: int, strides: int = 1) -> Any:
-        return L.ReLU()(norm(conv(x, filters, size, strides)))
+        return layers.ReLU()(norm(conv(x, filters, size, strides)))
 
     x = block(images, width, 9)
     x = block(x, 2 * width, 3, strides=2)
     x = block(x, 4 * width, 3, strides=2)
     for _ in range(_BLOCKS):
-        x = L.Add()([x, norm(conv(block(x, 4 * width, 3), 4 * width, 3))])
+        x = layers.Add()([x, norm(conv(block(x, 4 * width, 3), 4 * width, 3))])
     # Differs from Johnson et al., who use transposed convolutions, which leave
     # checkerboards (Odena et al., "Deconvolution and checkerboard artifacts").
-    x = block(L.UpSampling2D(2)(x), 2 * width, 3)
-    x = block(L.UpSampling2D(2)(x), width, 3)
+    x = block(layers.UpSampling2D(2)(x), 2 * width, 3)
+    x = block(layers.UpSampling2D(2)(x), width, 3)
     x = CropLike()([conv(x, 3, 9), images])
-    return L.Activation("sigmoid", dtype="float32")(x)
+    return layers.Activation("sigmoid", dtype="float32")(x)
 
 
 def _draw_johnson2016(images: Any, width: int) -> Any:
     def conv(x: Any, filters: int, size: int, strides: int = 1) -> Any:
         # Zeros on both sides, as in Torch; Keras's "same" would put the odd one
         # of a strided convolution at the end.
-        x = L.ZeroPadding2D(size // 2)(x)
-        return L.Conv2D(filters, size, strides)(x)
+        x = layers.ZeroPadding2D(size // 2)(x)
+        return layers.Conv2D(filters, size, strides)(x)
 
     def up(x: Any, filters: int) -> Any:
-        return L.Conv2DTranspose(filters, 3, strides=2, padding="same")(x)
+        return layers.Conv2DTranspose(filters, 3, strides=2, padding="same")(x)
 
     def finish(x: Any) -> Any:
-        return L.ReLU()(L.BatchNormalization()(x))
+        return layers.ReLU()(layers.BatchNormalization()(x))
 
     def residual(x: Any) -> Any:
-        y = finish(L.Conv2D(4 * width, 3)(x))
-        y = L.BatchNormalization()(L.Conv2D(4 * width, 3)(y))
-        return L.Add()([L.Cropping2D(2)(x), y])
+        y = finish(layers.Conv2D(4 * width, 3)(x))
+        y = layers.BatchNormalization()(layers.Conv2D(4 * width, 3)(y))
+        return layers.Add()([layers.Cropping2D(2)(x), y])
 
     x = MirrorFrame2D(_FRAME)(images)
     x = finish(conv(x, width, 9))
@@ -200,5 +200,5 @@ def _draw_johnson2016(images: Any, width: int) -> Any:
     x = CropLike()([conv(x, 3, 9), images])
     # The paper's text scales tanh to [0, 255]. The released code takes and
     # gives 150 tanh about the mean of ImageNet instead (seen).
-    x = L.Activation("tanh", dtype="float32")(x)
-    return L.Rescaling(0.5, 0.5, dtype="float32")(x)
+    x = layers.Activation("tanh", dtype="float32")(x)
+    return layers.Rescaling(0.5, 0.5, dtype="float32")(x)

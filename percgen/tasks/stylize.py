@@ -86,7 +86,9 @@ class Stylize(Task):
             "total_variation": self.roughness.call(batch, paintings),
         }
 
-    def _style(self, paintings: tf.Tensor, features: losses.feature.Features) -> tf.Tensor:
+    def _style(
+        self, paintings: tf.Tensor, features: losses.feature.Features
+    ) -> tf.Tensor:
         grams = self._styles(paintings, len(self.targets), features)
         pairs = zip(self.targets, grams, strict=True)
         return tf.add_n([self.style.compare(*pair) for pair in pairs])
@@ -96,8 +98,8 @@ class Stylize(Task):
         pictures: tf.Tensor,
         scales: int,
         features: losses.feature.Features | None = None,
-    ) -> list[losses.feature.Features]:
-        """Returns the Gram matrices of each size, given the first's features."""
+    ) -> list[dict[str, tf.Tensor]]:
+        """Returns the Gram matrices at each size, the features at the first."""
         grams = [self.style.describe(features or self.comparator(pictures))]
         for _ in range(1, scales):
             pictures = ops.halve(pictures)

@@ -1,0 +1,216 @@
+"""A generator to a version that TensorFlow Serving can safely take.
+
+A version is written beside the others under a name that is no number, proved
+there, and appears by one rename: the server never sees half of it.
+"""
+
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+from percgen import signatures
+
+_WARMUP = "tf_serving_warmup_requests"
+_TOLERANCE = 1  # Of 255 levels: rounding may fall either way.
+_REFUSED = {
+    "PyFunc": "needs Python",
+    "PyFuncStateless": "needs Python",
+    "EagerPyFunc": "needs Python",
+    "XlaCallModule": "needs --xla_cpu_compilation_enabled",
+    "XlaLaunch": "needs --xla_cpu_compilation_enabled",
+}
+
+Request = tuple[str, dict[str, np.ndarray]]  # Signature, inputs.
+
+
+class ExportError(ValueError):
+    """Raised when a version would not serve, or not as the model does."""
+
+
+def export(
+    generator: keras.Model,
+    model_dir: str | os.PathLike,
+    version: int | None = None,
+    limits: signatures.Limits = signatures.DEFAULT_LIMITS,
+) -> tuple[pathlib.Path, int]:
+    """Publishes a generator as a version of a served model.
+
+    Args:
+        generator: RGB in [0, 1], `[B, H, W, 3]`, to the same.
+        model_dir: Folder of the model's versions.
+        version: Number of the version; by default the next one.
+        limits: What a request may ask for.
+
+    Returns:
+        The version's folder, and the largest difference, in levels of 255,
+        between its answers and the generator's own.
+
+    Raises:
+        ExportError: If an op would not run on a stock server, or answers differ
+            by more than one level.
+        FileExistsError: If the version exists.
+    """
+    home = pathlib.Path(model_dir)
+    number = _next_version(home) if version is None else version
+    target = home / str(number)
+    if target.exists():
+        raise FileExistsError(
+            f"Version {target} exists; versions never change."
+        )
+    fresh = not home.exists()
+    home.mkdir(parents=True, exist_ok=True)
+    draft = pathlib.Path(tempfile.mkdtemp(prefix="tmp-", dir=home))
+    try:
+        _write(generator, draft, limits)
+        check_ops(draft)
+        difference = _prove(generator, draft)
+        draft.chmod(0o755)  # mkdtemp's 0700 would shut the server's user out.
+        os.rename(draft, target)
+    except BaseException:
+        shutil.rmtree(home if fresh else draft)
+        raise
+    return target, difference
+
+
+def check_ops(saved_model: str | os.PathLike) -> int:
+    """Counts the ops of a SavedModel, those inside its functions included.
+
+    Raises:
+        ExportError: If a stock TensorFlow Serving would load it, report it
+            available, and fail at its first request.
+    """
+    content = (pathlib.Path(saved_model) / "saved_model.pb").read_bytes()
+    found: set[str] = set()
+    bad: list[str] = []
+    for graph in saved_model_pb2.SavedModel.FromString(content).meta_graphs:
+        functions = graph.graph_def.library.function
+        bodies = [graph.graph_def.node, *(f.node_def for f in functions)]
+        ops = {node.op for body in bodies for node in body}
+        found |= ops - {f.signature.name for f in functions}
+        bad += [
+            f"{f.signature.name}: needs --xla_cpu_compilation_enabled"
+            for f in functions
+            if f.attr["_XlaMustCompile"].b
+        ]
+        bad += _bad_outputs(graph)
+    bad += [f"{op}: {_REFUSED[op]}" for op in found & set(_REFUSED)]
+    bad += [
+        f"{op}: not an op of TensorFlow"
+        for op in found
+        if op_def_registry.get(op) is None
+    ]
+    if bad:
+        raise ExportError(f"Would not serve: {'; '.join(sorted(bad))}.")
+    return len(found)
+
+
+def _bad_outputs(graph: Any) -> list[str]:
+    """Finds outputs of bytes that REST would write as broken JSON."""
+    return [
+        f"{name}: output {key} of bytes needs a name that ends in _bytes"
+        for name, signature in graph.signature_def.items()
+        for key, info in signature.outputs.items()
+        if info.dtype == tf.string.as_datatype_enum
+        and not key.endswith("_bytes")
+    ]
+
+
+def _next_version(home: pathlib.Path) -> int:
+    entries = home.iterdir() if home.exists() else iter(())
+    return (
+        max((int(e.name) for e in entries if e.name.isdecimal()), default=0) + 1
+    )
+
+
+def _write(
+    generator: keras.Model, draft: pathlib.Path, limits: signatures.Limits
+) -> None:
+    archive = keras.export.ExportArchive()
+    archive.track(generator)
+    for name, signature in signatures.make(generator, limits).items():
+        archive.add_endpoint(name, signature.function, signature.inputs)
+    archive.write_out(str(draft), verbose=False)
+    extra = draft / "assets.extra"
+    extra.mkdir()
+    with tf.io.TFRecordWriter(str(extra / _WARMUP)) as writer:
+        for request in _warmup_requests():
+            writer.write(_prediction_log(*request))
+
+
+def _picture(height: int, width: int) -> np.ndarray:
+    """Draws uint8 `[H, W, 3]`: smooth colours under a little noise."""
+    y, x = np.mgrid[0:height, 0:width]
+    smooth = np.stack([x / width, y / height, (x + y) / (width + height)], -1)
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, smooth.shape)
+    return (np.clip(smooth + noise, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _warmup_requests() -> list[Request]:
+    """Returns what a server runs before it takes its first real request."""
+    picture = _picture(256, 256)
+    png = np.array([tf.io.encode_png(picture).numpy()], object)
+    return [
+        ("serving_default", {"image_bytes": png}),
+        (
+            "serving_default",
+            {"image_bytes": png, "jpeg_quality": np.array([95], np.int32)},
+        ),
+        ("pixels", {"images": picture[None]}),
+    ]
+
+
+def _prediction_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
+    from tensorflow_serving.apis import predict_pb2
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "warmup"  # The server does not look at it.
+    request.model_spec.signature_name = signature
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    log = prediction_log_pb2.PredictLog(request=request)
+    return prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString()
+
+
+def _prove(generator: keras.Model, version: pathlib.Path) -> int:
+    """Compares a reloaded version with the generator, on an odd size too."""
+    loaded = tf.saved_model.load(str(version))
+    for request in _warmup_requests():
+        _ask(loaded, *request)
+    worst = 0
+    for picture in (_picture(64, 64), _picture(97, 131)):
+        painted = generator(picture[None] / np.float32(255.0), training=False)
+        expected = np.round(np.asarray(painted)[0] * 255.0)
+        png = np.array([tf.io.encode_png(picture).numpy()], object)
+        coded = _ask(loaded, "serving_default", {"image_bytes": png})
+        raw = _ask(loaded, "pixels", {"images": picture[None]})
+        for answer in (
+            tf.io.decode_png(coded["image_bytes"][0]),
+            raw["images"][0],
+        ):
+            difference = np.abs(expected - np.asarray(answer, np.float32))
+            worst = max(worst, int(difference.max()))
+    if worst > _TOLERANCE:
+        raise ExportError(
+            f"The exported version differs from the model by {worst} of 255 "
+            "levels."
+        )
+    return worst
+
+
+def _ask(
+    loaded: Any, signature: str, inputs: dict[str, np.ndarray]
+) -> dict[str, tf.Tensor]:
+    """Calls a signature; TensorFlow in Python does not fill in defaults."""
+    if signature == "serving_default":
+        inputs = {"jpeg_quality": np.array([0], np.int32), **inputs}
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    return loaded.signatures[signature](**tensors)

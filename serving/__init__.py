@@ -1,0 +1,1 @@
+"""Serving: export, a local stand-in server, a client, deployment files."""

@@ -1,0 +1,68 @@
+"""Exports a trained network as the next version of a served model.
+
+Example:
+    python -m serving.export --workdir=runs/starry --model_dir=models/starry
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from percgen import command
+
+command.import_tensorflow()
+
+import keras  # noqa: E402
+from absl import flags  # noqa: E402
+
+from percgen import export  # noqa: E402
+from percgen import networks  # noqa: E402
+from percgen import signatures  # noqa: E402
+
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the training run.", required=True
+)
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of the model's versions.", required=True
+)
+_VERSION = flags.DEFINE_integer(
+    "version",
+    None,
+    "Number of the version; by default the next.",
+    lower_bound=1,
+)
+_MAX_PIXELS = flags.DEFINE_integer(
+    "max_pixels",
+    signatures.Limits.max_pixels,
+    "Largest picture served, height times width.",
+    lower_bound=networks.residual.SMALLEST**2,
+)
+_MAX_BATCH = flags.DEFINE_integer(
+    "max_batch",
+    signatures.Limits.max_batch,
+    "Most pictures of one request.",
+    lower_bound=1,
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    if argv:
+        raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+    file = pathlib.Path(_WORKDIR.value) / "generator.keras"
+    if not file.is_file():
+        raise ValueError(f"No {file}: has the training run ended?")
+    generator = keras.saving.load_model(file, compile=False)
+    limits = signatures.Limits(
+        _MAX_PIXELS.value, _MAX_BATCH.value, networks.residual.SMALLEST
+    )
+    version, difference = export.export(
+        generator, _MODEL_DIR.value, _VERSION.value, limits
+    )
+    print(
+        f"Published {version}; its answers differ from the model's by at most "
+        f"{difference} of 255 levels."
+    )
+    print(f"Next: python -m serving.server --model_dir={_MODEL_DIR.value}")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,132 @@
+"""The house: every import goes to a floor that BUILD allows."""
+
+import ast
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FILES = sorted(
+    path
+    for folder in ("percgen", "train", "serving")
+    for path in (ROOT / folder).rglob("*.py")
+)
+ANY_BACKEND = ("ops", "losses", "comparators", "networks")
+
+
+def read_build():
+    """Returns which target owns each file, and the deps of each target."""
+    owner, deps = {}, {}
+    for call in ast.walk(ast.parse((ROOT / "BUILD").read_text())):
+        if getattr(getattr(call, "func", None), "id", None) != "py_library":
+            continue
+        rule = {keyword.arg: keyword.value for keyword in call.keywords}
+        name = ast.literal_eval(rule["name"])
+        deps[name] = {
+            dep.removeprefix(":")
+            for dep in ast.literal_eval(rule.get("deps", ast.List([])))
+        }
+        sources = rule["srcs"]
+        for pattern in ast.literal_eval(getattr(sources, "args", [sources])[0]):
+            owner.update(dict.fromkeys(ROOT.glob(pattern), name))
+    return owner, deps
+
+
+OWNER, DEPS = read_build()
+
+
+def below(target):
+    """Returns the targets that a target may import, itself included."""
+    found, queue = {target, "percgen"}, [target]
+    while queue:
+        new = DEPS[queue.pop()] - found
+        found |= new
+        queue += new
+    return found
+
+
+def imports(source):
+    """Returns the names of all modules that a source imports."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def owners(source):
+    """Returns the targets that own what a source imports from the house."""
+    found = set()
+    for name in imports(source):
+        parts = name.split(".")
+        while parts and parts[0] in ("percgen", "train", "serving"):
+            path = ROOT.joinpath(*parts)
+            file = (
+                path / "__init__.py"
+                if path.is_dir()
+                else path.with_suffix(".py")
+            )
+            if file.exists():
+                found.add(OWNER[file])
+                break
+            parts.pop()
+    return found
+
+
+def test_build_owns_every_file():
+    assert set(OWNER) == set(FILES)
+    assert {dep for names in DEPS.values() for dep in names} <= set(DEPS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_a_file_imports_only_from_below(file):
+    assert owners(file.read_text()) <= below(OWNER[file])
+
+
+@pytest.mark.parametrize(
+    ("target", "forbidden"),
+    [
+        ("losses", "from percgen import comparators"),  # Sideways.
+        ("ops", "import percgen.losses.feature"),  # Upwards.
+        ("tasks", "from percgen.networks.residual import StyleGenerator"),
+        ("client", "from percgen import export"),
+    ],
+)
+def test_a_wrong_import_would_be_seen(target, forbidden):
+    assert not owners(forbidden) <= below(target)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in FILES if OWNER[file] in ANY_BACKEND],
+    ids=lambda f: str(f.relative_to(ROOT)),
+)
+def test_lower_floors_run_on_any_backend(file):
+    roots = {name.split(".")[0] for name in imports(file.read_text())}
+    assert "tensorflow" not in roots
+
+
+def test_the_client_loads_no_tensorflow():
+    code = (
+        "import sys, serving.client as client;"
+        "client._message('PredictRequest');"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_what_installs_is_percgen_alone():
+    tomllib = importlib.import_module("tomllib")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = settings["tool"]["setuptools"]["packages"]
+    folders = {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for file in FILES
+        if file.name == "__init__.py" and file.is_relative_to(ROOT / "percgen")
+    }
+    assert set(packages) == folders
