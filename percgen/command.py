@@ -31,7 +31,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    tf.get_logger().setLevel(logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
 
 
 @contextlib.contextmanager

@@ -208,7 +208,10 @@ class Loop:
         tf.summary.scalar("seconds_per_step", seconds, step)
 
     def _show(self, step: int) -> None:
+        """Shows the panel and its terms, which no choice of batch sways."""
         outputs = self.task.generator.predict(self.panel, verbose=0)
         sheet = contact_sheet(self.panel, outputs)
         tf.summary.image("panel", sheet[None], step)
+        for name, values in self.task.terms(self.panel, training=False).items():
+            tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
         tf.summary.flush()

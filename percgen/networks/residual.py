@@ -147,27 +147,28 @@ def _grown(shape: Any, padding: int) -> tuple[int | None, ...]:
 
 def _draw_modern(images: Any, width: int) -> Any:
     def conv(x: Any, filters: int, size: int, strides: int = 1) -> Any:
+        # No bias: the norm takes it away again, so that its gradient would be
+        # rounding noise, which Adam turns into full steps.
         x = ReflectionPadding2D(size // 2)(x)
-        return layers.Conv2D(filters, size, strides)(x)
-
-    def norm(x: Any) -> Any:
+        x = layers.Conv2D(filters, size, strides, use_bias=False)(x)
         # Differs from Johnson et al., who normalize over the batch: a picture
         # must not depend on its neighbours, in training nor in serving.
         return layers.GroupNormalization(groups=-1, epsilon=1e-5)(x)
 
     def block(x: Any, filters: int, size: int, strides: int = 1) -> Any:
-        return layers.ReLU()(norm(conv(x, filters, size, strides)))
+        return layers.ReLU()(conv(x, filters, size, strides))
 
     x = block(images, width, 9)
     x = block(x, 2 * width, 3, strides=2)
     x = block(x, 4 * width, 3, strides=2)
     for _ in range(_BLOCKS):
-        x = layers.Add()([x, norm(conv(block(x, 4 * width, 3), 4 * width, 3))])
+        x = layers.Add()([x, conv(block(x, 4 * width, 3), 4 * width, 3)])
     # Differs from Johnson et al., who use transposed convolutions, which leave
     # checkerboards (Odena et al., "Deconvolution and checkerboard artifacts").
     x = block(layers.UpSampling2D(2)(x), 2 * width, 3)
     x = block(layers.UpSampling2D(2)(x), width, 3)
-    x = CropLike()([conv(x, 3, 9), images])
+    x = layers.Conv2D(3, 9)(ReflectionPadding2D(4)(x))
+    x = CropLike()([x, images])
     return layers.Activation("sigmoid", dtype="float32")(x)
 
 

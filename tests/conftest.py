@@ -1,0 +1,91 @@
+"""Two logical CPUs for every test, and pictures to test on."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from percgen import command
+
+command.import_tensorflow()
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import skimage  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from PIL import Image  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    """Returns crops of real photographs, float32 `[4, 64, 64, 3]`."""
+    folder = pathlib.Path(skimage.__file__).parent / "data"
+    crops = []
+    for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
+        with Image.open(folder / name) as image:
+            square = image.convert("RGB").crop((100, 50, 356, 306))
+            crops.append(np.asarray(square.resize((64, 64))) / np.float32(255))
+    return np.stack(crops)
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory, photographs):
+    """Returns a folder of eight real photographs, 96 x 72."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, photo in enumerate([*photographs, *photographs[:, ::-1]]):
+        image = Image.fromarray((photo * 255).astype(np.uint8))
+        image.resize((96, 72)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def run():
+    """Returns a function that runs a command of ours to its end."""
+
+    def run(module, *arguments, **options):
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONWARNINGS": "default"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def refused(run):
+    """Returns a function that runs a command which must refuse its input.
+
+    It must say why in one line on standard error, with exit status 2.
+    """
+
+    def refused(module, *arguments):
+        done = run(module, *arguments)
+        assert done.returncode == 2, done.stderr
+        lines = done.stderr.strip().split("\n")
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith(f"{module}: error: ")
+        return lines[0]
+
+    return refused
+
+
+@pytest.fixture
+def shared():
+    """Returns the folder of shared data, or skips."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder of shared data beside the project")
+    return SHARED

@@ -1,0 +1,119 @@
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from percgen import data
+
+
+def batches(source, start, stop, seed=0, size=48):
+    dataset = source.batches(size, 3, seed, start, stop)
+    return np.stack(list(dataset.as_numpy_iterator()))
+
+
+@pytest.fixture
+def files(photo_folder):
+    return data.Files(f"{photo_folder}/*.png")
+
+
+@pytest.fixture
+def records(tmp_path, photo_folder):
+    """Returns the photographs in the layout of tfds.ImageFolder."""
+    folder = tmp_path / "pictures" / "train" / "all"
+    folder.mkdir(parents=True)
+    for path in photo_folder.iterdir():
+        with Image.open(path) as image:
+            image.save(folder / f"{path.stem}.jpg", quality=95)
+    return data.Records(str(tmp_path / "pictures"))
+
+
+@pytest.mark.parametrize("kind", ["files", "records"])
+class TestEverySource:
+    @pytest.fixture
+    def source(self, kind, request):
+        return request.getfixturevalue(kind)
+
+    def test_gives_float_crops_in_range(self, source):
+        found = batches(source, 0, 4)
+        assert found.shape == (4, 3, 48, 48, 3)
+        assert found.dtype == np.float32
+        assert 0.0 <= found.min() < 0.2
+        assert 0.8 < found.max() <= 1.0
+
+    def test_goes_on_at_any_step(self, source):
+        straight = batches(source, 0, 9)
+        np.testing.assert_array_equal(batches(source, 4, 9), straight[4:])
+
+    def test_the_seed_tells_the_order(self, source):
+        assert np.any(batches(source, 0, 3) != batches(source, 0, 3, seed=1))
+
+    def test_shuffles_and_crops_anew(self, source):
+        found = batches(source, 0, 16).reshape(48, -1)
+        assert len(np.unique(found, axis=0)) == 48
+
+    def test_the_panel_is_fixed(self, source):
+        panel = source.panel(4, 40)
+        assert panel.shape == (4, 40, 40, 3)
+        np.testing.assert_array_equal(panel, source.panel(4, 40))
+
+
+def test_small_photographs_are_enlarged(files):
+    assert batches(files, 0, 1, size=200).shape == (1, 3, 200, 200, 3)
+
+
+def test_every_photograph_is_seen_once_an_epoch(tmp_path):
+    for value in range(6):
+        Image.new("RGB", (40, 40), (value * 40,) * 3).save(
+            tmp_path / f"{value}.png"
+        )
+    source = data.Files(f"{tmp_path}/*.png")
+    values = batches(source, 0, 4)[..., 0, 0, 0].ravel() * 255 / 40
+    for epoch in (values[:6], values[6:]):
+        np.testing.assert_allclose(sorted(epoch), range(6), atol=0.01)
+
+
+def test_a_corrupt_photograph_is_skipped_and_named(
+    tmp_path, photographs, caplog
+):
+    (tmp_path / "0_broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+    good = Image.fromarray((photographs[0] * 255).astype(np.uint8))
+    good.save(tmp_path / "1_good.png")
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        source = data.Files(f"{tmp_path}/*")
+        found = batches(source, 0, 3)
+    assert found.shape[0] == 3
+    named = [r for r in caplog.records if "0_broken.jpg" in r.getMessage()]
+    assert len(named) == 1
+
+
+def test_only_corrupt_photographs_raise(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="None of the 1 files"):
+        data.Files(f"{tmp_path}/*.jpg")
+
+
+def test_a_glob_that_matches_nothing_raises(tmp_path):
+    with pytest.raises(ValueError, match="No file matches"):
+        data.Files(f"{tmp_path}/*.jpg")
+
+
+def test_globs_add_up(photo_folder):
+    source = data.Files(f"{photo_folder}/0.png,{photo_folder}/[1-3].png")
+    assert len(source.paths) == 4
+
+
+def test_an_unknown_data_set_raises():
+    with pytest.raises(ValueError, match="Cannot get data set 'no_such_set'"):
+        data.Records("no_such_set")
+
+
+def test_an_empty_folder_raises(tmp_path):
+    with pytest.raises(ValueError, match="has no split 'train'"):
+        data.Records(str(tmp_path))
+
+
+@pytest.mark.parametrize("choice", [(None, None), ("a/*.png", "coco")])
+def test_one_source_is_given(choice):
+    with pytest.raises(ValueError, match="either --images or --tfds"):
+        data.photographs(*choice)

@@ -1,0 +1,219 @@
+"""Shows percgen from end to end, with no network and nothing to prepare.
+
+Draws a mosaic, trains a small network to paint in its style on photographs that
+come with scikit-image, exports it, serves it on a free port of this machine,
+sends it a photograph that it has not seen, and keeps what comes back beside the
+photograph in demo/before_after.png.
+
+Example:
+    make demo
+    make demo ARGS=--comparator_weights=vgg19.npz
+"""
+
+import contextlib
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+from scipy import ndimage
+from scipy import spatial
+from skimage import data as skimage_data
+
+from percgen import command
+from percgen import comparators
+from percgen import images
+
+_OUT = flags.DEFINE_string("out", "demo", "Folder to fill; emptied first.")
+_STEPS = flags.DEFINE_integer("steps", 300, "Steps to train.", lower_bound=1)
+_COMPARATOR_WEIGHTS = flags.DEFINE_string(
+    "comparator_weights",
+    "auto",
+    "Weights of VGG-19: a file, imagenet, random, or auto: imagenet if Keras "
+    "can have it, else random.",
+)
+
+_LEARN_FROM = ("astronaut", "coffee", "rocket", "motorcycle_left")
+_UNSEEN = "chelsea"
+_DOWNLOAD_SECONDS = 20.0
+_CELLS = 900
+
+
+def main(argv: Sequence[str]) -> None:
+    if argv:
+        raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+    out = pathlib.Path(_OUT.value)
+    marker = out / "made_by_percgen"
+    if out.exists() and not marker.exists():
+        raise ValueError(
+            f"{out} exists and is not a demo's; give another --out."
+        )
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    marker.touch()
+    clock = Clock()
+    with clock("draw the mosaic, gather photographs"):
+        _gather(out)
+    with clock("find VGG-19's weights"):
+        weights = _find_weights()
+    with clock(f"train {_STEPS.value} steps"):
+        _train(out, weights)
+    with clock("export and prove"):
+        model_dir = f"--model_dir={out / 'models' / 'mosaic'}"
+        _run("serving.export", f"--workdir={out / 'run'}", model_dir)
+    with clock("serve and paint"), _server(model_dir) as address:
+        photo, painting = out / "photo.png", out / "painting.png"
+        call = [f"--server={address}", "--model=mosaic", str(photo)]
+        _run("serving.client", *call, f"--out={painting}")
+    style, before, after = (
+        np.asarray(images.resize(images.open_rgb(out / name), 300))
+        for name in ("mosaic.png", "photo.png", "painting.png")
+    )
+    sheet = images.contact_sheet([[style, before, after]])
+    images.write(out / "before_after.png", sheet)
+    clock.report()
+    _say_what_next(out, weights)
+
+
+class Clock:
+    """Announces the parts of the demo and remembers how long each took."""
+
+    def __init__(self) -> None:
+        self._times: list[tuple[str, float]] = []
+
+    @contextlib.contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        print(f"\n== {part[0].upper()}{part[1:]}", flush=True)
+        start = time.monotonic()
+        yield
+        self._times.append((part, time.monotonic() - start))
+
+    def report(self) -> None:
+        """Prints a line for each part and their sum."""
+        print("\n== Done")
+        total = sum(seconds for _, seconds in self._times)
+        for part, seconds in [*self._times, ("in all", total)]:
+            print(f"{seconds:7.1f} s  {part}")
+
+
+def mosaic(photo: np.ndarray, cells: int, seed: int = 0) -> np.ndarray:
+    """Draws Voronoi cells, coloured from a photograph, in dark grout.
+
+    Args:
+        photo: uint8 `[H, W, 3]`.
+        cells: How many.
+        seed: Of the cells' places.
+
+    Returns:
+        uint8 `[H, W, 3]`.
+    """
+    height, width = photo.shape[:2]
+    places = np.random.default_rng(seed).uniform(0, [height, width], [cells, 2])
+    pixels = np.moveaxis(np.mgrid[0:height, 0:width], 0, -1)
+    distances, nearest = spatial.cKDTree(places).query(pixels, k=2)
+    cell = nearest[..., 0]
+    colours = [
+        ndimage.mean(photo[..., channel], cell, range(cells))
+        for channel in range(3)
+    ]
+    tiles = np.nan_to_num(np.stack(colours, axis=-1))[cell]
+    grout = np.clip((distances[..., 1] - distances[..., 0]) / 4.0, 0.15, 1.0)
+    vivid = np.clip((tiles - 128.0) * 1.5 + 160.0, 48.0, 255.0)
+    return (vivid * grout[..., None]).astype(np.uint8)
+
+
+def _gather(out: pathlib.Path) -> None:
+    (out / "photos").mkdir()
+    for name in _LEARN_FROM:
+        images.write(out / "photos" / f"{name}.png", _photo(name))
+    images.write(out / "photo.png", _photo(_UNSEEN))
+    images.write(out / "mosaic.png", mosaic(_photo("astronaut"), _CELLS))
+
+
+def _photo(name: str) -> np.ndarray:
+    # By file: some of the package's loaders would download.
+    folder = pathlib.Path(skimage_data.__file__).parent
+    return images.read(next(folder.glob(f"{name}.*")))
+
+
+def _find_weights() -> str:
+    if _COMPARATOR_WEIGHTS.value != "auto":
+        return _COMPARATOR_WEIGHTS.value
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_DOWNLOAD_SECONDS)
+    try:
+        comparators.VGG19(["relu1_1"], weights="imagenet")
+    except comparators.WeightsError as error:
+        print(f"No ImageNet weights ({error})\nGoing on with RANDOM ones.")
+        return "random"
+    finally:
+        socket.setdefaulttimeout(before)
+    return "imagenet"
+
+
+def _train(out: pathlib.Path, weights: str) -> None:
+    _run(
+        "train.stylize",
+        f"--style_image={out / 'mosaic.png'}",
+        f"--images={out / 'photos' / '*.png'}",
+        f"--workdir={out / 'run'}",
+        f"--steps={_STEPS.value}",
+        "--image_size=128",
+        "--style_size=384",
+        "--comparator=vgg19",
+        f"--comparator_weights={weights}",
+        "--feature_layers=relu2_2",
+        "--style_layers=relu1_2,relu2_2,relu3_1",
+        "--style_weight=30",
+    )
+
+
+def _run(module: str, *arguments: str) -> None:
+    line = [sys.executable, "-m", module, *arguments]
+    print(f"$ python {' '.join(line[1:])}", flush=True)
+    done = subprocess.run(line, check=False)
+    if done.returncode:
+        raise ValueError(f"{module} ended with status {done.returncode}.")
+
+
+@contextlib.contextmanager
+def _server(model_dir: str) -> Iterator[str]:
+    line = [sys.executable, "-m", "serving.server", model_dir, "--port=0"]
+    print(f"$ python {' '.join(line[1:])} &", flush=True)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    try:
+        first = process.stdout.readline() if process.stdout else ""
+        found = re.search(r"on (localhost:\d+)", first)
+        if not found:
+            raise ValueError("The server did not start.")
+        print(first, end="", flush=True)
+        yield found[1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _say_what_next(out: pathlib.Path, weights: str) -> None:
+    print(f"\nLook at {out / 'before_after.png'}: style, photograph, painting.")
+    if weights == "random":
+        print(
+            "VGG-19 had random weights; ImageNet's see more: give a file by\n"
+            "  make demo ARGS=--comparator_weights=vgg19.npz"
+        )
+    print(
+        "Next, your own style and photographs:\n"
+        "  .venv/bin/python -m train.stylize --style_image=painting.jpg \\\n"
+        "    --images='photos/*.jpg' --workdir=runs/mine\n"
+        "  .venv/bin/tensorboard --logdir=runs"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)
