@@ -4,6 +4,7 @@ A version is written beside the others under a name that is no number, proved
 there, and appears by one rename: the server never sees half of it.
 """
 
+import math
 import os
 import pathlib
 import shutil
@@ -19,6 +20,7 @@ from tensorflow.python.framework import op_def_registry
 from percgen import signatures
 
 _WARMUP = "tf_serving_warmup_requests"
+_WARMUP_SIDE = 256
 _TOLERANCE = 1  # Of 255 levels: rounding may fall either way.
 _REFUSED = {
     "PyFunc": "needs Python",
@@ -71,7 +73,7 @@ def export(
     try:
         _write(generator, draft, limits)
         check_ops(draft)
-        difference = _prove(generator, draft)
+        difference = _prove(generator, draft, limits)
         draft.chmod(0o755)  # mkdtemp's 0700 would shut the server's user out.
         os.rename(draft, target)
     except BaseException:
@@ -141,7 +143,7 @@ def _write(
     extra = draft / "assets.extra"
     extra.mkdir()
     with tf.io.TFRecordWriter(str(extra / _WARMUP)) as writer:
-        for request in _warmup_requests():
+        for request in _warmup_requests(limits):
             writer.write(_prediction_log(*request))
 
 
@@ -153,9 +155,13 @@ def _picture(height: int, width: int) -> np.ndarray:
     return (np.clip(smooth + noise, 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def _warmup_requests() -> list[Request]:
+def _side(limits: signatures.Limits) -> int:
+    return min(_WARMUP_SIDE, math.isqrt(limits.max_pixels))
+
+
+def _warmup_requests(limits: signatures.Limits) -> list[Request]:
     """Returns what a server runs before it takes its first real request."""
-    picture = _picture(256, 256)
+    picture = _picture(_side(limits), _side(limits))
     png = np.array([tf.io.encode_png(picture).numpy()], object)
     return [
         ("serving_default", {"image_bytes": png}),
@@ -180,13 +186,17 @@ def _prediction_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
     return prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString()
 
 
-def _prove(generator: keras.Model, version: pathlib.Path) -> int:
+def _prove(
+    generator: keras.Model, version: pathlib.Path, limits: signatures.Limits
+) -> int:
     """Compares a reloaded version with the generator, on an odd size too."""
     loaded = tf.saved_model.load(str(version))
-    for request in _warmup_requests():
+    for request in _warmup_requests(limits):
         _ask(loaded, *request)
     worst = 0
-    for picture in (_picture(64, 64), _picture(97, 131)):
+    side = _side(limits)
+    for width in (side, max(limits.smallest, side // 2 | 1)):
+        picture = _picture(side, width)
         painted = generator(picture[None] / np.float32(255.0), training=False)
         expected = np.round(np.asarray(painted)[0] * 255.0)
         png = np.array([tf.io.encode_png(picture).numpy()], object)

@@ -27,11 +27,21 @@ class Limits:
         max_pixels: Height times width of each picture.
         max_batch: Pictures of one request.
         smallest: Least height and width.
+
+    Raises:
+        ValueError: If no picture could meet them.
     """
 
     max_pixels: int = 2048 * 2048
     max_batch: int = 8
     smallest: int = 16
+
+    def __post_init__(self) -> None:
+        if self.max_batch < 1 or self.max_pixels < self.smallest**2:
+            raise ValueError(
+                "`max_batch` should be at least 1 and `max_pixels` at least "
+                f"`smallest` squared. Received: {self}."
+            )
 
 
 DEFAULT_LIMITS = Limits()
@@ -67,8 +77,9 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
         image_bytes: tf.Tensor, jpeg_quality: Any = as_png
     ) -> dict[str, tf.Tensor]:
         image_bytes = _check_batch(tf.ensure_shape(image_bytes, [None]), limits)
-        quality = tf.ensure_shape(jpeg_quality, [None])
-        quality = tf.broadcast_to(quality, tf.shape(image_bytes))
+        quality = _one_for_each(
+            tf.ensure_shape(jpeg_quality, [None]), image_bytes
+        )
 
         def one(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             image = _decode(item[0], limits)
@@ -117,6 +128,16 @@ def _check_batch(batch: tf.Tensor, limits: Limits) -> tf.Tensor:
     ]
     with tf.control_dependencies(checks):
         return tf.identity(batch)
+
+
+def _one_for_each(quality: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    given, wanted = tf.size(quality), tf.size(images)
+    fits = tf.debugging.Assert(
+        (given == 1) | (given == wanted),
+        ["jpeg_quality should hold one number, or one for each image"],
+    )
+    with tf.control_dependencies([fits]):
+        return tf.broadcast_to(quality, tf.shape(images))
 
 
 def _check_size(

@@ -49,6 +49,7 @@ _THREADS = flags.DEFINE_integer(
 
 _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 _LONGEST_MESSAGE = 1024
+_LONGEST_RUN = 24 * 3600.0  # Seconds.
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -59,7 +60,8 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     core: standin.Core
 
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:
-        seconds = context.time_remaining()
+        # gRPC gives centuries where the client set no deadline.
+        seconds = min(context.time_remaining() or _LONGEST_RUN, _LONGEST_RUN)
         return _answer(context, lambda: self.core.predict(request, seconds))
 
 
