@@ -223,7 +223,7 @@ def test_a_taken_port_raises():
         ([], "either --model_dir or --config"),
         (["--model_dir=nowhere/at_all"], "No versions of model at_all"),
         (["--config=nowhere.config"], "nowhere.config"),
-        (["--config=README.md"], "README.md"),
+        (["--config=LICENSE"], "LICENSE"),
         (["--port=many"], "port"),
     ],
 )

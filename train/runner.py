@@ -72,7 +72,7 @@ COMPARATOR_WEIGHTS = flags.DEFINE_string(
 
 _RESUMABLE = {"workdir", "steps", "checkpoint_every"}
 _LOG_EVERY = 10
-_PANEL = 4
+_PANEL, _PANEL_SIDE = 4, 256
 
 
 def make_comparator(layers: Sequence[str]) -> keras.Model:
@@ -82,21 +82,20 @@ def make_comparator(layers: Sequence[str]) -> keras.Model:
     )
 
 
-def run(make_task: Callable[[], tasks.Task], record: str = "") -> None:
+def run(make_task: Callable[[], tasks.Task]) -> None:
     """Trains the task of the flags, and leaves its generator in the workdir.
 
     Args:
         make_task: Makes the compiled task; called inside the strategy's scope.
-        record: What the run used, written to `used.txt`.
 
     Raises:
         ValueError: If the flags do not fit the machine, the photographs or the
             workdir, or the loss stops being finite.
+        OSError: If the workdir cannot be written.
     """
+    workdir = workdir_lib.Workdir(WORKDIR.value, _RESUMABLE)
     photographs = data.photographs(IMAGES.value, TFDS.value)
-    keras.utils.set_random_seed(SEED.value)
-    if MIXED_PRECISION.value:
-        keras.config.set_dtype_policy("mixed_float16")
+    panel = photographs.panel(_PANEL, max(_PANEL_SIDE, IMAGE_SIZE.value))
     strategy = make_strategy(STRATEGY.value)
     replicas = strategy.num_replicas_in_sync
     if BATCH_SIZE.value % replicas:
@@ -104,16 +103,19 @@ def run(make_task: Callable[[], tasks.Task], record: str = "") -> None:
             f"--batch_size={BATCH_SIZE.value} does not divide by {replicas} "
             "replicas."
         )
+    keras.utils.set_random_seed(SEED.value)
+    if MIXED_PRECISION.value:
+        keras.config.set_dtype_policy("mixed_float16")
     with strategy.scope():
         task = make_task()
-    workdir = workdir_lib.Workdir(WORKDIR.value, task, _RESUMABLE)
+    workdir.open(task)
     print(f"Training {task.name} on {replicas} device(s); in {workdir.path}")
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
-    panel = photographs.panel(_PANEL, max(256, IMAGE_SIZE.value))
     Loop(task, strategy, photographs, workdir, panel).run()
     paintings = task.generator.predict(panel, verbose=0)
-    workdir.finish(task.generator, contact_sheet(panel, paintings), record)
+    sheet = contact_sheet(panel, paintings)
+    workdir.finish(task.generator, sheet, task.comparator.provenance)
     print(f"Wrote generator.keras and samples.png to {workdir.path}")
 
 
@@ -203,15 +205,18 @@ class Loop:
     def _write(
         self, terms: dict[str, float], seconds: float, step: int
     ) -> None:
-        for name, value in terms.items():
-            tf.summary.scalar(f"terms/{name}", value, step)
-        tf.summary.scalar("seconds_per_step", seconds, step)
+        with self.workdir.writing():
+            for name, value in terms.items():
+                tf.summary.scalar(f"terms/{name}", value, step)
+            tf.summary.scalar("seconds_per_step", seconds, step)
 
     def _show(self, step: int) -> None:
         """Shows the panel and its terms, which no choice of batch sways."""
         outputs = self.task.generator.predict(self.panel, verbose=0)
         sheet = contact_sheet(self.panel, outputs)
-        tf.summary.image("panel", sheet[None], step)
-        for name, values in self.task.terms(self.panel, training=False).items():
-            tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
-        tf.summary.flush()
+        terms = self.task.terms(self.panel, training=False)
+        with self.workdir.writing():
+            tf.summary.image("panel", sheet[None], step)
+            for name, values in terms.items():
+                tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
+            tf.summary.flush()

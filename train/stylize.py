@@ -74,9 +74,9 @@ def main(argv: Sequence[str]) -> None:
         _layers(_FEATURE_LAYERS.value),
         _layers(_STYLE_LAYERS.value),
     )
-    comparator = runner.make_comparator(sorted({*feature, *style}))
 
     def make_task() -> tasks.Stylize:
+        comparator = runner.make_comparator(sorted({*feature, *style}))
         task = tasks.Stylize(
             networks.StyleGenerator(_VARIANT.value, _WIDTH.value),
             losses.FeatureLoss(comparator, feature),
@@ -92,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
         task.compile(keras.optimizers.Adam(runner.LEARNING_RATE.value))
         return task
 
-    runner.run(make_task, record=comparator.provenance)
+    runner.run(make_task)
 
 
 def _read_style() -> np.ndarray:

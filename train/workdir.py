@@ -1,8 +1,10 @@
 """The folder of a run: its flags, its checkpoints, its results."""
 
+import contextlib
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -16,11 +18,12 @@ _KEPT = 2
 
 
 class Workdir:
-    """A run's folder, made if need be, and where the run stands.
+    """A run's folder, and where the run stands.
+
+    Nothing is written before `open`.
 
     Args:
         path: The folder.
-        task: What is trained; restored from the newest checkpoint, if any.
         resumable: Flags that may change when a run goes on.
 
     Raises:
@@ -28,47 +31,70 @@ class Workdir:
         OSError: If it cannot be written.
     """
 
-    def __init__(self, path: str, task: tasks.Task, resumable: set[str]):
+    def __init__(self, path: str, resumable: set[str]):
         self.path = pathlib.Path(path)
+        existing = self.path.absolute()
+        while not existing.exists():
+            existing = existing.parent
+        if not existing.is_dir():
+            raise NotADirectoryError(
+                f"Cannot make {path}: {existing} is a file."
+            )
+        if not os.access(existing, os.W_OK):
+            raise PermissionError(
+                f"Permission denied: cannot write {existing}."
+            )
         self._check_flags(resumable)
-        self.path.mkdir(parents=True, exist_ok=True)
-        images.write_bytes(self.path / "flags.txt", _flags_text().encode())
         self._step = tf.Variable(0, dtype=tf.int64, name="step")
-        checkpoint = tf.train.Checkpoint(
-            step=self._step, generator=task.generator, optimizer=task.optimizer
-        )
-        self._manager = tf.train.CheckpointManager(
-            checkpoint, str(self.path / "checkpoints"), max_to_keep=_KEPT
-        )
-        newest = self._manager.latest_checkpoint
-        if newest:
-            checkpoint.restore(newest).assert_existing_objects_matched()
 
     @property
     def step(self) -> int:
         """Steps done."""
         return int(self._step.numpy())
 
+    def open(self, task: tasks.Task) -> None:
+        """Makes the folder; restores the task from the newest checkpoint."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        images.write_bytes(self.path / "flags.txt", _flags_text().encode())
+        checkpoint = tf.train.Checkpoint(
+            step=self._step, generator=task.generator, optimizer=task.optimizer
+        )
+        self._manager = tf.train.CheckpointManager(
+            checkpoint, str(self.path / "checkpoints"), max_to_keep=_KEPT
+        )
+        if self._manager.latest_checkpoint:
+            restored = checkpoint.restore(self._manager.latest_checkpoint)
+            restored.assert_existing_objects_matched()
+
     def save(self, step: int) -> None:
         """Keeps the state after a step, and until then the one before."""
         self._step.assign(step)
         try:
-            self._manager.save(step)
-        except (OSError, tf.errors.OpError) as error:
+            with self.writing():
+                self._manager.save(step)
+        except OSError:
             for draft in (self.path / "checkpoints").glob(f"ckpt-{step}.*"):
                 draft.unlink()
-            reason = " ".join(str(error).split())
-            raise OSError(f"Cannot write a checkpoint: {reason}") from error
+            raise
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns what TensorFlow raises when it cannot write into `OSError`."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = error.message.split("\n")[0]
+            raise OSError(f"Cannot write to {self.path}: {reason}") from error
 
     def finish(
-        self, generator: keras.Model, samples: np.ndarray, record: str
+        self, generator: keras.Model, samples: np.ndarray, used: str
     ) -> None:
         """Writes `generator.keras`, `samples.png` and `used.txt`."""
         draft = self.path / ".generator.keras"
         generator.save(draft)
         os.replace(draft, self.path / "generator.keras")
         images.write(self.path / "samples.png", samples)
-        images.write_bytes(self.path / "used.txt", f"{record}\n".encode())
+        images.write_bytes(self.path / "used.txt", f"{used}\n".encode())
 
     def _check_flags(self, resumable: set[str]) -> None:
         file = self.path / "flags.txt"

@@ -1,0 +1,317 @@
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing import event_accumulator
+
+from percgen import images
+from percgen import networks
+
+ROOT = pathlib.Path(__file__).parents[1]
+TERMS = {"feature", "style", "total_variation", "loss"}
+
+
+@pytest.fixture(scope="session")
+def flags(tmp_path_factory, photo_folder, photographs):
+    """Returns the flags of a small run, all but --workdir."""
+    style = tmp_path_factory.mktemp("style") / "style.png"
+    picture = Image.fromarray(images.to_uint8(photographs[0]))
+    picture.resize((80, 90)).save(style)
+    return [
+        f"--style_image={style}",
+        f"--images={photo_folder}/*.png",
+        "--style_size=64",
+        "--image_size=32",
+        "--batch_size=2",
+        "--steps=8",
+        "--checkpoint_every=2",
+        "--width=4",
+        "--comparator_weights=random",
+        "--feature_layers=relu2_1",
+        "--style_layers=relu1_2,relu2_1:0.5",
+    ]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, flags):
+    """Returns the workdir of a run that was never interrupted."""
+    workdir = tmp_path_factory.mktemp("runs") / "straight"
+    line = [sys.executable, "-m", "train.stylize", f"--workdir={workdir}"]
+    done = subprocess.run(
+        [*line, *flags], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for term in TERMS:
+        assert f"{term}: " in done.stdout
+    assert "RANDOM weights" in done.stderr
+    return workdir
+
+
+def state(workdir):
+    """Returns every array of the last checkpoint, by name."""
+    newest = tf.train.latest_checkpoint(workdir / "checkpoints")
+    reader = tf.train.load_checkpoint(newest)
+    names = sorted(reader.get_variable_to_shape_map())
+    # But for the graph of objects, whose text may be ordered otherwise.
+    return {
+        name: reader.get_tensor(name)
+        for name in names
+        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    }
+
+
+def assert_same_state(one, other):
+    one, other = state(one), state(other)
+    assert set(one) == set(other)
+    assert len(one) > 100  # Weights and two slots of Adam for each.
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+class TestAFinishedRun:
+    def test_leaves_its_results(self, finished):
+        names = {path.name for path in finished.iterdir()}
+        assert names == {
+            "checkpoints",
+            "flags.txt",
+            "generator.keras",
+            "logs",
+            "samples.png",
+            "used.txt",
+        }
+        assert "random" in (finished / "used.txt").read_text()
+        assert images.read(finished / "samples.png").shape == (536, 1064, 3)
+
+    def test_leaves_a_generator_that_loads(self, finished, photographs):
+        generator = keras.saving.load_model(finished / "generator.keras")
+        assert isinstance(generator, networks.StyleGenerator)
+        sheet = images.read(finished / "samples.png")
+        shown = sheet[8:264, 8:264] / np.float32(255)
+        painted = np.asarray(generator(shown[None])[0]) * 255
+        np.testing.assert_allclose(painted, sheet[272:528, 8:264], atol=1)
+
+    def test_shows_itself_in_tensorboard(self, finished):
+        events = event_accumulator.EventAccumulator(
+            str(finished / "logs"), {"tensors": 0}
+        )
+        events.Reload()
+        tags = set(events.Tags()["tensors"])
+        assert {f"terms/{term}" for term in TERMS} <= tags
+        assert {"seconds_per_step", "panel"} <= tags
+        steps = [event.step for event in events.Tensors("panel")]
+        assert steps == [0, 2, 4, 6, 8]
+        style = [
+            float(tf.make_ndarray(event.tensor_proto))
+            for event in events.Tensors("panel/style")
+        ]
+        assert style[-1] < style[0]
+
+    def test_can_be_replayed(self, finished, run, tmp_path):
+        again = tmp_path / "again"
+        done = run(
+            "train.stylize",
+            f"--flagfile={finished}/flags.txt",
+            f"--workdir={again}",
+        )
+        assert done.returncode == 0, done.stderr
+        assert_same_state(again, finished)
+
+    def test_can_be_exported(self, finished, run, tmp_path):
+        done = run(
+            "serving.export",
+            f"--workdir={finished}",
+            f"--model_dir={tmp_path}/model",
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"Published {tmp_path}/model/1" in done.stdout
+
+    def test_refuses_other_flags(self, finished, refused, flags):
+        before = state(finished)
+        message = refused(
+            "train.stylize", f"--workdir={finished}", *flags, "--style_weight=7"
+        )
+        assert "--style_weight=5.0, not --style_weight=7.0" in message
+        np.testing.assert_equal(state(finished), before)
+
+    def test_goes_on_for_more_steps(self, finished, run, flags, tmp_path):
+        workdir = tmp_path / "longer"
+        half = [f"--workdir={workdir}", *flags, "--steps=4"]
+        assert run("train.stylize", *half).returncode == 0
+        done = run("train.stylize", f"--workdir={workdir}", *flags)
+        assert "Going on from step 4" in done.stdout
+        assert_same_state(workdir, finished)
+
+
+def kill_when(workdir, pattern, flags):
+    """Starts the run and kills it as soon as a file appears."""
+    line = [sys.executable, "-m", "train.stylize", f"--workdir={workdir}"]
+    process = subprocess.Popen(
+        [*line, *flags], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    while process.poll() is None and not list(workdir.glob(pattern)):
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_killed_run_ends_bit_for_bit_the_same(finished, flags, run, tmp_path):
+    workdir = tmp_path / "killed"
+    for moment in (
+        "logs/*",  # Before the first checkpoint.
+        "checkpoints/ckpt-2*",  # While it is written.
+        "checkpoints/ckpt-4.index",  # Between two.
+    ):
+        kill_when(workdir, moment, flags)
+    done = run("train.stylize", f"--workdir={workdir}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "Going on from step" in done.stdout
+    assert_same_state(workdir, finished)
+    one, other = (
+        keras.saving.load_model(path / "generator.keras").get_weights()
+        for path in (workdir, finished)
+    )
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_mixed_precision_and_mirrored(run, flags, tmp_path):
+    done = run(
+        "train.stylize",
+        f"--workdir={tmp_path}/run",
+        *flags,
+        "--steps=2",
+        "--mixed_precision",
+        "--strategy=mirrored",
+    )
+    assert done.returncode == 0, done.stderr
+    generator = keras.saving.load_model(tmp_path / "run" / "generator.keras")
+    assert all(layer.compute_dtype == "float32" for layer in generator.layers)
+
+
+def test_tensorflow_datasets(run, flags, photo_folder, tmp_path):
+    folder = tmp_path / "pictures" / "train" / "all"
+    folder.mkdir(parents=True)
+    for path in photo_folder.iterdir():
+        with Image.open(path) as image:
+            image.save(folder / f"{path.stem}.jpg")
+    chosen = [flag for flag in flags if not flag.startswith("--images")]
+    done = run(
+        "train.stylize",
+        f"--workdir={tmp_path}/run",
+        *chosen,
+        "--steps=2",
+        f"--tfds={tmp_path}/pictures",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_published_setting(run, flags, tmp_path):
+    done = run(
+        "train.stylize",
+        "--flagfile=train/settings/johnson2016.flags",
+        f"--workdir={tmp_path}/run",
+        *flags[:2],
+        "--image_size=32",
+        "--comparator_weights=random",
+        "--steps=1",
+        "--width=2",
+    )
+    assert done.returncode == 0, done.stderr
+    generator = keras.saving.load_model(tmp_path / "run" / "generator.keras")
+    assert generator.variant == "johnson2016"
+
+
+class TestBadInput:
+    @pytest.fixture
+    def train(self, refused, flags, tmp_path):
+        def train(*changes):
+            workdir = tmp_path / "run"
+            message = refused(
+                "train.stylize", f"--workdir={workdir}", *flags, *changes
+            )
+            assert not workdir.exists(), "nothing half-written"
+            return message
+
+        return train
+
+    def test_a_missing_style_image(self, train):
+        assert "gone.jpg: no such file" in train("--style_image=gone.jpg")
+
+    def test_a_style_image_that_is_none(self, train):
+        message = train("--style_image=LICENSE")
+        assert "LICENSE: not a picture" in message
+
+    def test_a_small_style_image(self, train, tmp_path):
+        Image.new("RGB", (63, 500)).save(tmp_path / "small.png")
+        message = train(f"--style_image={tmp_path}/small.png")
+        assert "at least 64 x 64" in message
+        assert "is 63 x 500" in message
+
+    def test_a_glob_that_matches_nothing(self, train):
+        assert "No file matches 'none/*.jpg'" in train("--images=none/*.jpg")
+
+    def test_only_corrupt_photographs(self, train, tmp_path):
+        (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+        message = train(f"--images={tmp_path}/*.jpg", "--verbosity=-2")
+        assert "None of the 1 files" in message
+
+    def test_a_layer_that_the_weights_do_not_reach(self, train, tmp_path):
+        np.savez(
+            tmp_path / "w.npz",
+            block1_conv1_kernel=np.zeros([3, 3, 3, 64]),
+            block1_conv1_bias=np.zeros([64]),
+        )
+        message = train(f"--comparator_weights={tmp_path}/w.npz")
+        assert "do not reach layer conv1_2" in message
+
+    def test_an_unknown_layer(self, train):
+        assert "conv1_1, relu1_1" in train("--style_layers=relu7_1")
+
+    def test_a_layer_weight_that_is_no_number(self, train):
+        assert "relu1_1:x" in train("--style_layers=relu1_1:x")
+
+    def test_a_flag_out_of_range(self, train):
+        assert "batch_size=0" in train("--batch_size=0")
+
+    def test_an_unknown_flag(self, train):
+        assert "no_such_flag" in train("--no_such_flag=1")
+
+    def test_no_photographs(self, refused, flags, tmp_path):
+        chosen = [flag for flag in flags if not flag.startswith("--images")]
+        message = refused("train.stylize", f"--workdir={tmp_path}/r", *chosen)
+        assert "either --images or --tfds" in message
+
+    def test_a_workdir_that_cannot_be_made(self, refused, flags, tmp_path):
+        (tmp_path / "file").touch()
+        workdir = tmp_path / "file" / "run"
+        message = refused("train.stylize", f"--workdir={workdir}", *flags)
+        assert f"{tmp_path}/file is a file" in message
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_read_only_workdir(self, refused, flags, tmp_path):
+        tmp_path.chmod(0o555)
+        message = refused("train.stylize", f"--workdir={tmp_path}", *flags)
+        assert "Permission denied" in message
+
+    def test_a_full_workdir(self, run, flags, tmp_path):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+        done = run(
+            "train.stylize",
+            f"--workdir={tmp_path}/run",
+            *flags,
+            preexec_fn=limit,
+        )
+        assert done.returncode == 2
+        assert "error: Cannot write" in done.stderr.strip().split("\n")[-1]
+        assert not list(tmp_path.glob("run/checkpoints/ckpt*"))
