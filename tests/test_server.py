@@ -217,6 +217,17 @@ def test_a_taken_port_raises():
     started.stop(None).wait()
 
 
+def test_the_shipped_config_is_one():
+    folder = pathlib.Path(server.__file__).parent
+    parsed = text_format.Parse(
+        (folder / "models.config").read_text(),
+        model_server_config_pb2.ModelServerConfig(),
+    )
+    for model in parsed.model_config_list.config:
+        assert model.base_path == f"/models/{model.name}"
+        assert model.model_platform == "tensorflow"
+
+
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [

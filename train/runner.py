@@ -1,6 +1,7 @@
 """What every training command shares: flags, strategy, loop, record."""
 
 import dataclasses
+import sys
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+import tqdm
 from absl import flags
 
 from percgen import comparators
@@ -113,8 +115,7 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
     Loop(task, strategy, photographs, workdir, panel).run()
-    paintings = task.generator.predict(panel, verbose=0)
-    sheet = contact_sheet(panel, paintings)
+    sheet = contact_sheet(panel, paint(task, panel))
     workdir.finish(task.generator, sheet, task.comparator.provenance)
     print(f"Wrote generator.keras and samples.png to {workdir.path}")
 
@@ -126,6 +127,11 @@ def make_strategy(choice: str) -> tf.distribute.Strategy:
     if choice == "mirrored" or (choice == "auto" and len(gpus) > 1):
         return tf.distribute.MirroredStrategy(devices)
     return tf.distribute.OneDeviceStrategy(devices[0])
+
+
+def paint(task: tasks.Task, panel: np.ndarray) -> np.ndarray:
+    """Returns the task's outputs, however many replicas there are."""
+    return np.asarray(task(tf.constant(panel), training=False))
 
 
 def contact_sheet(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -153,33 +159,37 @@ class Loop:
         """Trains from the workdir's step to the last, checkpointing."""
         first, last = self.workdir.step, STEPS.value
         writer = tf.summary.create_file_writer(str(self.workdir.path / "logs"))
-        with writer.as_default():
+        bar = tqdm.tqdm(
+            total=last,
+            initial=first,
+            unit="step",
+            file=sys.stdout,
+            mininterval=1,
+        )
+        with bar, writer.as_default():
             if first == 0:
                 self._show(0)
             for start in range(first, last, CHECKPOINT_EVERY.value):
                 stop = min(start + CHECKPOINT_EVERY.value, last)
-                self._train(start, stop)
+                self._train(start, stop, bar)
                 self._show(stop)
                 self.workdir.save(stop)
         writer.close()
 
-    def _train(self, start: int, stop: int) -> None:
-        bar = keras.utils.Progbar(
-            stop,
-            stateful_metrics=[t.name for t in self.task.trackers],
-            unit_name="step",
-        )
-        before = time.monotonic()
+    def _train(self, start: int, stop: int, bar: tqdm.tqdm) -> None:
+        since, before = start, time.monotonic()
         for step, batch in enumerate(self._batches(start, stop), start + 1):
             logs = self._step(batch)
             if step % _LOG_EVERY == 0 or step == stop:
                 terms = self._read(logs, step)
                 now = time.monotonic()
-                count = (step - start - 1) % _LOG_EVERY + 1
-                self._write(terms, (now - before) / count, step)
-                before = now
-                bar.update(step, list(terms.items()), finalize=step == stop)
+                self._write(terms, (now - before) / (step - since), step)
+                since, before = step, now
+                bar.set_postfix(
+                    {k: f"{v:.3g}" for k, v in terms.items()}, False
+                )
                 self.task.reset_metrics()
+            bar.update()
 
     def _batches(self, start: int, stop: int) -> Any:
         return self.strategy.experimental_distribute_dataset(
@@ -212,8 +222,7 @@ class Loop:
 
     def _show(self, step: int) -> None:
         """Shows the panel and its terms, which no choice of batch sways."""
-        outputs = self.task.generator.predict(self.panel, verbose=0)
-        sheet = contact_sheet(self.panel, outputs)
+        sheet = contact_sheet(self.panel, paint(self.task, self.panel))
         terms = self.task.terms(self.panel, training=False)
         with self.workdir.writing():
             tf.summary.image("panel", sheet[None], step)
