@@ -6,8 +6,10 @@ that was killed goes on with the very pictures it would have seen.
 
 import functools
 import glob
+import itertools
 import os
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 from typing import Protocol
 
@@ -87,7 +89,8 @@ class Files:
     def panel(self, count: int, size: int) -> np.ndarray:
         stride = max(1, len(self.paths) // count)
         opened = map(self._open, self.paths[::stride] + self.paths)
-        return _panel([image for image in opened if image], count, size)
+        readable = (image for image in opened if image is not None)
+        return _panel(itertools.islice(readable, count), size)
 
     def _open(self, path: str) -> Image.Image | None:
         if path in self._unreadable:
@@ -138,7 +141,7 @@ class Records:
 
     def panel(self, count: int, size: int) -> np.ndarray:
         records = self._records().take(count).as_numpy_iterator()
-        return _panel([_decoded(record) for record in records], count, size)
+        return _panel(map(_decoded, records), size)
 
     def _records(self) -> tf.data.Dataset:
         import tensorflow_datasets as tfds
@@ -226,8 +229,8 @@ def _crop(
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
-def _panel(opened: list[Image.Image], count: int, size: int) -> np.ndarray:
-    squares = [images.center_square(image, size) for image in opened[:count]]
+def _panel(opened: Iterable[Image.Image], size: int) -> np.ndarray:
+    squares = [images.center_square(image, size) for image in opened]
     return np.stack([np.asarray(s, np.float32) / 255.0 for s in squares])
 
 

@@ -1,4 +1,4 @@
-"""Sends a photograph to a served model and keeps the painting.
+r"""Sends a photograph to a served model and keeps the painting.
 
 Example:
     python -m serving.client --server=localhost:8500 --model=starry \

@@ -12,6 +12,7 @@ from percgen import command
 command.import_tensorflow()
 
 import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
 from absl import flags  # noqa: E402
 
 from percgen import export  # noqa: E402
@@ -65,4 +66,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, (ValueError, OSError, tf.errors.OpError))

@@ -1,4 +1,4 @@
-"""Trains a network that paints photographs in the style of a picture.
+r"""Trains a network that paints photographs in the style of a picture.
 
 Example:
     python -m train.stylize --style_image=starry_night.jpg \

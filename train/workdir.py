@@ -91,8 +91,11 @@ class Workdir:
     ) -> None:
         """Writes `generator.keras`, `samples.png` and `used.txt`."""
         draft = self.path / ".generator.keras"
-        generator.save(draft)
-        os.replace(draft, self.path / "generator.keras")
+        try:
+            generator.save(draft)
+            os.replace(draft, self.path / "generator.keras")
+        finally:
+            draft.unlink(missing_ok=True)
         images.write(self.path / "samples.png", samples)
         images.write_bytes(self.path / "used.txt", f"{used}\n".encode())
 

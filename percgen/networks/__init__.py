@@ -1,5 +1,3 @@
 """Networks: what learns."""
 
 from percgen.networks.residual import StyleGenerator as StyleGenerator
-
-GENERATORS = {"style": StyleGenerator}
