@@ -30,6 +30,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc  # noqa: E402
 from tensorflow_serving.apis import prediction_service_pb2_grpc  # noqa: E402
 from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
+from serving import messages  # noqa: E402
 from serving import standin  # noqa: E402
 
 _MODEL_DIR = flags.DEFINE_string(
@@ -78,16 +79,16 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
 
     def _status(self, request: Any) -> Any:
         if not request.HasField("model_spec"):
-            raise standin.StatusError(3, "Missing ModelSpec")
+            raise messages.StatusError(3, "Missing ModelSpec")
         spec = request.model_spec
         numbers = set(self.core.models.get(spec.name, {}))
         if not numbers:
-            raise standin.StatusError(
+            raise messages.StatusError(
                 5, f"Could not find any versions of model {spec.name}"
             )
         if spec.HasField("version"):
             if spec.version.value not in numbers:
-                raise standin.StatusError(
+                raise messages.StatusError(
                     5,
                     f"Could not find version {spec.version.value} of model "
                     f"{spec.name}",
@@ -215,7 +216,7 @@ def _chosen(
 def _answer(context: grpc.ServicerContext, compute: Callable[[], Any]) -> Any:
     try:
         return compute()
-    except standin.StatusError as status:
+    except messages.StatusError as status:
         message = status.message
         if len(message) > _LONGEST_MESSAGE:
             message = f"{message[:_LONGEST_MESSAGE]}...TRUNCATED"

@@ -6,7 +6,6 @@ from the real server's core (`tests/serving_cases.json`).
 """
 
 import pathlib
-from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,29 +19,10 @@ from tensorflow.python.client import pywrap_tf_session
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-_INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION = 3, 5, 9
+from serving import messages
+
+_NOT_FOUND, _FAILED_PRECONDITION = 5, 9
 _WARMUP = "assets.extra/tf_serving_warmup_requests"
-_FIELDS = {
-    "float32": "float_val",
-    "float64": "double_val",
-    "int64": "int64_val",
-    "bool": "bool_val",
-    "uint32": "uint32_val",
-    "uint64": "uint64_val",
-    "object": "string_val",
-}  # Every smaller integer goes into int_val.
-
-
-class StatusError(Exception):
-    """An answer that is an error: a gRPC code and a message."""
-
-    def __init__(self, code: int, message: str):
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-def _invalid(message: str) -> StatusError:
-    return StatusError(_INVALID_ARGUMENT, message)
 
 
 class Servable:
@@ -68,7 +48,7 @@ class Servable:
             self.signatures = dict(loaded.signature_def)
             self._session._extend_graph()
             self._warm_up(path / _WARMUP)
-        except (OSError, tf.errors.OpError, StatusError) as error:
+        except (OSError, tf.errors.OpError, messages.StatusError) as error:
             raise ValueError(f"{path} does not load: {error}") from error
 
     def predict(
@@ -77,13 +57,13 @@ class Servable:
         """Answers a request for this version, or raises `StatusError`."""
         key = request.model_spec.signature_name or "serving_default"
         if key not in self.signatures:
-            raise StatusError(
+            raise messages.StatusError(
                 _FAILED_PRECONDITION,
                 f'Serving signature key "{key}" not found.',
             )
         signature = self.signatures[key]
-        feeds = _feeds(request.inputs, signature)
-        names = _output_names(request.output_filter, signature)
+        feeds = messages.feeds(request.inputs, signature)
+        names = messages.output_names(request.output_filter, signature)
         values = self._run(
             feeds, [signature.outputs[name].name for name in names], seconds
         )
@@ -92,7 +72,7 @@ class Servable:
         response.model_spec.signature_name = key
         response.model_spec.version.value = self.number
         for name, value in zip(names, values, strict=True):
-            _fill(response.outputs[name], np.asarray(value))
+            messages.fill(response.outputs[name], np.asarray(value))
         return response
 
     def _run(
@@ -116,7 +96,9 @@ class Servable:
                 None,
             )
         except tf.errors.OpError as error:
-            raise StatusError(error.error_code, error.message) from error
+            raise messages.StatusError(
+                error.error_code, error.message
+            ) from error
         finally:
             pywrap_tf_session.TF_DeleteBuffer(buffer)
 
@@ -152,18 +134,18 @@ class Core:
     ) -> predict_pb2.PredictResponse:
         """Answers a request, or raises `StatusError`."""
         if not request.HasField("model_spec"):
-            raise _invalid("Missing ModelSpec")
+            raise messages.invalid("Missing ModelSpec")
         return self.find(request.model_spec).predict(request, seconds)
 
     def find(self, spec: Any) -> Servable:
         """Returns the version that is meant, or raises `StatusError`."""
         if not spec.name:
-            raise _invalid("ModelSpec has no name specified.")
+            raise messages.invalid("ModelSpec has no name specified.")
         versions = self.models.get(spec.name, {})
         choice = spec.WhichOneof("version_choice")
         if choice is None:
             if not versions:
-                raise StatusError(
+                raise messages.StatusError(
                     _NOT_FOUND,
                     f"Servable not found for request: Latest({spec.name})",
                 )
@@ -171,88 +153,16 @@ class Core:
         if choice == "version_label":
             label, labels = spec.version_label, self.labels.get(spec.name, {})
             if label not in labels:
-                raise _invalid(
+                raise messages.invalid(
                     f"Unrecognized servable version label: {label}",
                 )
             number = labels[label]
         else:
             number = spec.version.value
         if number not in versions:
-            raise StatusError(
+            raise messages.StatusError(
                 _NOT_FOUND,
                 "Servable not found for request: "
                 f"Specific({spec.name}, {number})",
             )
         return versions[number]
-
-
-def _feeds(inputs: Mapping[str, Any], signature: Any) -> dict[str, Any]:
-    """Returns what to feed, by tensor name, checked as the server checks."""
-    given, wanted = set(inputs), set(signature.inputs)
-    few = len(given) < len(wanted) and not signature.defaults
-    if few or len(given) > len(wanted):
-        raise _invalid(
-            f"input size does not match signature: {len(given)}!={len(wanted)} "
-            f"len({_braced(given)}) != len({_braced(wanted)}). Sent extra: "
-            f"{_braced(given - wanted)}. Missing but required: "
-            f"{_braced(wanted - given)}.",
-        )
-    feeds = {}
-    for alias, info in signature.inputs.items():
-        if alias in inputs:
-            proto = inputs[alias]
-        elif alias in signature.defaults:
-            proto = signature.defaults[alias]
-        else:
-            defaults = ",".join(sorted(signature.defaults))
-            raise _invalid(
-                f"Signature input alias: {alias}(feed name: {info.name}) not "
-                "found in request and no default value provided. Inputs "
-                f"expected to be in the request {_braced(given)}, or default "
-                f"input alias set: {defaults}",
-            )
-        feeds[info.name] = _parse(alias, proto)
-    if given - wanted:
-        raise _invalid(
-            "Inputs contains invalid name. Used request inputs: "
-            f"{','.join(sorted(given & wanted))}, request input: "
-            f"{','.join(sorted(given))}",
-        )
-    return feeds
-
-
-def _parse(alias: str, proto: Any) -> Any:
-    try:
-        if not proto.dtype:
-            raise ValueError("no type")
-        return tf.make_ndarray(proto)
-    except (TypeError, ValueError) as error:
-        raise _invalid(f"tensor parsing error: {alias}") from error
-
-
-def _output_names(wanted: Iterable[str], signature: Any) -> list[str]:
-    names: list[str] = []
-    for alias in wanted:
-        if alias not in signature.outputs:
-            raise _invalid(
-                f"output tensor alias not found in signature: {alias} Outputs "
-                f"expected to be in the set {_braced(signature.outputs)}.",
-            )
-        if alias in names:
-            raise _invalid(f"duplicate output tensor alias: {alias}")
-        names.append(alias)
-    return names or sorted(signature.outputs)
-
-
-def _fill(proto: Any, value: np.ndarray) -> None:
-    """Writes a tensor in the fields that TensorFlow Serving answers in."""
-    kind = tf.string if value.dtype == object else tf.as_dtype(value.dtype)
-    proto.dtype = kind.as_datatype_enum
-    for size in value.shape:
-        proto.tensor_shape.dim.add(size=size)
-    field = getattr(proto, _FIELDS.get(value.dtype.name, "int_val"))
-    field.extend(value.ravel().tolist())
-
-
-def _braced(names: Iterable[str]) -> str:
-    return "{" + ",".join(sorted(names)) + "}"

@@ -15,6 +15,8 @@ import skimage  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from percgen import images  # noqa: E402
+
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
@@ -44,6 +46,27 @@ def photo_folder(tmp_path_factory, photographs):
         image = Image.fromarray((photo * 255).astype(np.uint8))
         image.resize((96, 72)).save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def flags(tmp_path_factory, photo_folder, photographs):
+    """Returns the flags of a small run, all but --workdir."""
+    style = tmp_path_factory.mktemp("style") / "style.png"
+    picture = Image.fromarray(images.to_uint8(photographs[0]))
+    picture.resize((80, 90)).save(style)
+    return [
+        f"--style_image={style}",
+        f"--images={photo_folder}/*.png",
+        "--style_size=64",
+        "--image_size=32",
+        "--batch_size=2",
+        "--steps=8",
+        "--checkpoint_every=2",
+        "--width=4",
+        "--comparator_weights=random",
+        "--feature_layers=relu2_1",
+        "--style_layers=relu1_2,relu2_1:0.5",
+    ]
 
 
 @pytest.fixture

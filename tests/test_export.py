@@ -14,6 +14,7 @@ from percgen import export
 from percgen import images
 from percgen import networks
 from percgen import signatures
+from serving import messages
 from serving import standin
 
 LIMITS = signatures.Limits(max_pixels=10_000, max_batch=3, smallest=16)
@@ -171,7 +172,7 @@ PHOTO = coded(np.zeros([20, 20, 3], np.uint8))
     ],
 )
 def test_a_stray_coded_request_is_refused(ask, inputs, reason):
-    with pytest.raises(standin.StatusError, match=reason) as raised:
+    with pytest.raises(messages.StatusError, match=reason) as raised:
         ask(**inputs)
     assert raised.value.code == 3
 
@@ -192,7 +193,7 @@ def test_a_stray_coded_request_is_refused(ask, inputs, reason):
     ],
 )
 def test_stray_pixels_are_refused(ask, shape, kind, reason):
-    with pytest.raises(standin.StatusError, match=reason) as raised:
+    with pytest.raises(messages.StatusError, match=reason) as raised:
         ask("pixels", images=np.zeros(shape, kind))
     assert raised.value.code == 3
 

@@ -16,6 +16,7 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
+from serving import messages
 from serving import server
 from serving import standin
 
@@ -115,7 +116,7 @@ def test_the_core_ends_a_run_at_its_deadline(tmp_path):
     request = predict_pb2.PredictRequest()
     image = np.zeros([1, 2000, 2000, 3], np.uint8)
     request.inputs["image"].CopyFrom(tf.make_tensor_proto(image))
-    with pytest.raises(standin.StatusError, match="Timed out") as raised:
+    with pytest.raises(messages.StatusError, match="Timed out") as raised:
         servable.predict(request, seconds=0.01)
     assert raised.value.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
 

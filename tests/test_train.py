@@ -1,6 +1,4 @@
-import os
 import pathlib
-import resource
 import signal
 import subprocess
 import sys
@@ -18,27 +16,6 @@ from percgen import networks
 
 ROOT = pathlib.Path(__file__).parents[1]
 TERMS = {"feature", "style", "total_variation", "loss"}
-
-
-@pytest.fixture(scope="session")
-def flags(tmp_path_factory, photo_folder, photographs):
-    """Returns the flags of a small run, all but --workdir."""
-    style = tmp_path_factory.mktemp("style") / "style.png"
-    picture = Image.fromarray(images.to_uint8(photographs[0]))
-    picture.resize((80, 90)).save(style)
-    return [
-        f"--style_image={style}",
-        f"--images={photo_folder}/*.png",
-        "--style_size=64",
-        "--image_size=32",
-        "--batch_size=2",
-        "--steps=8",
-        "--checkpoint_every=2",
-        "--width=4",
-        "--comparator_weights=random",
-        "--feature_layers=relu2_1",
-        "--style_layers=relu1_2,relu2_1:0.5",
-    ]
 
 
 @pytest.fixture(scope="session")
@@ -277,90 +254,3 @@ def test_the_published_setting(run, flags, tmp_path):
     assert done.returncode == 0, done.stderr
     generator = keras.saving.load_model(tmp_path / "run" / "generator.keras")
     assert generator.variant == "johnson2016"
-
-
-class TestBadInput:
-    @pytest.fixture
-    def train(self, refused, flags, tmp_path):
-        def train(*changes):
-            workdir = tmp_path / "run"
-            message = refused(
-                "train.stylize", f"--workdir={workdir}", *flags, *changes
-            )
-            assert not workdir.exists(), "nothing half-written"
-            return message
-
-        return train
-
-    def test_a_missing_style_image(self, train):
-        assert "gone.jpg: no such file" in train("--style_image=gone.jpg")
-
-    def test_a_style_image_that_is_none(self, train):
-        message = train("--style_image=LICENSE")
-        assert "LICENSE: not a picture" in message
-
-    def test_a_small_style_image(self, train, tmp_path):
-        Image.new("RGB", (63, 500)).save(tmp_path / "small.png")
-        message = train(f"--style_image={tmp_path}/small.png")
-        assert "at least 64 x 64" in message
-        assert "is 63 x 500" in message
-
-    def test_a_glob_that_matches_nothing(self, train):
-        assert "No file matches 'none/*.jpg'" in train("--images=none/*.jpg")
-
-    def test_only_corrupt_photographs(self, train, tmp_path):
-        (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
-        message = train(f"--images={tmp_path}/*.jpg", "--verbosity=-2")
-        assert "None of the 1 files" in message
-
-    def test_a_layer_that_the_weights_do_not_reach(self, train, tmp_path):
-        np.savez(
-            tmp_path / "w.npz",
-            block1_conv1_kernel=np.zeros([3, 3, 3, 64]),
-            block1_conv1_bias=np.zeros([64]),
-        )
-        message = train(f"--comparator_weights={tmp_path}/w.npz")
-        assert "do not reach layer conv1_2" in message
-
-    def test_an_unknown_layer(self, train):
-        assert "conv1_1, relu1_1" in train("--style_layers=relu7_1")
-
-    def test_a_layer_weight_that_is_no_number(self, train):
-        assert "relu1_1:x" in train("--style_layers=relu1_1:x")
-
-    def test_a_flag_out_of_range(self, train):
-        assert "batch_size=0" in train("--batch_size=0")
-
-    def test_an_unknown_flag(self, train):
-        assert "no_such_flag" in train("--no_such_flag=1")
-
-    def test_no_photographs(self, refused, flags, tmp_path):
-        chosen = [flag for flag in flags if not flag.startswith("--images")]
-        message = refused("train.stylize", f"--workdir={tmp_path}/r", *chosen)
-        assert "either --images or --tfds" in message
-
-    def test_a_workdir_that_cannot_be_made(self, refused, flags, tmp_path):
-        (tmp_path / "file").touch()
-        workdir = tmp_path / "file" / "run"
-        message = refused("train.stylize", f"--workdir={workdir}", *flags)
-        assert f"{tmp_path}/file is a file" in message
-
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-    def test_a_read_only_workdir(self, refused, flags, tmp_path):
-        tmp_path.chmod(0o555)
-        message = refused("train.stylize", f"--workdir={tmp_path}", *flags)
-        assert "Permission denied" in message
-
-    def test_a_full_workdir(self, run, flags, tmp_path):
-        def limit():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
-        done = run(
-            "train.stylize",
-            f"--workdir={tmp_path}/run",
-            *flags,
-            preexec_fn=limit,
-        )
-        assert done.returncode == 2
-        assert "error: Cannot write" in done.stderr.strip().split("\n")[-1]
-        assert not list(tmp_path.glob("run/checkpoints/ckpt*"))
