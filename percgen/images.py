@@ -7,7 +7,7 @@ import contextlib
 import io
 import os
 import pathlib
-import tempfile
+import uuid
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -112,17 +112,12 @@ def write(path: str | os.PathLike, image: np.ndarray) -> None:
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Writes a file, all or nothing."""
     target = pathlib.Path(path)
-    handle, draft = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name}."
-    )
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(draft, 0o666 & ~_umask())
+        draft.write_bytes(content)
         os.replace(draft, target)
-    except BaseException:
-        os.unlink(draft)
-        raise
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -141,12 +136,6 @@ def _opened(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
     # Pillow reports broken pictures by any of these.
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"{name}: broken picture ({error}).") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ from percgen import command
 
 command.import_tensorflow()
 
+import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import skimage  # noqa: E402
@@ -16,6 +17,7 @@ import tensorflow as tf  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from percgen import images  # noqa: E402
+from percgen import networks  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -46,6 +48,24 @@ def photo_folder(tmp_path_factory, photographs):
         image = Image.fromarray((photo * 255).astype(np.uint8))
         image.resize((96, 72)).save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def generator():
+    """Returns an untrained network."""
+    keras.utils.set_random_seed(0)
+    return networks.StyleGenerator(width=4)
+
+
+@pytest.fixture
+def paint(generator):
+    """Returns a function from uint8 `[H, W, 3]` to the network's own answer."""
+
+    def paint(photo):
+        output = generator(photo[None] / np.float32(255))[0]
+        return np.round(np.asarray(output) * 255)
+
+    return paint
 
 
 @pytest.fixture(scope="session")

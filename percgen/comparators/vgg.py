@@ -38,7 +38,7 @@ class VGG16(keras.Model):
             it reaches the deepest layer asked for.
         seed: Of `"random"` weights.
         dtype: Precision policy of every layer.
-        name: Of the model.
+        name: Of the model; by default its class's.
 
     Raises:
         ValueError: If a layer is unknown.
@@ -58,10 +58,11 @@ class VGG16(keras.Model):
         weights: str = "imagenet",
         seed: int = 0,
         dtype: Any = "float32",
-        name: str = "vgg16",
+        name: str | None = None,
     ):
         images = keras.Input([None, None, 3], name="images", dtype="float32")
         outputs = _draw(_preprocess(images), self.blocks, layers, seed, dtype)
+        name = name or type(self).__name__.lower()
         super().__init__(images, outputs, name=name)
         convolutions = [
             layer.name for layer in self.layers if layer.name.startswith("conv")
@@ -80,16 +81,6 @@ class VGG19(VGG16):
 
     blocks = _VGG19
     application = staticmethod(keras.applications.VGG19)
-
-    def __init__(
-        self,
-        layers: Sequence[str] = ("relu2_2",),
-        weights: str = "imagenet",
-        seed: int = 0,
-        dtype: Any = "float32",
-        name: str = "vgg19",
-    ):
-        super().__init__(layers, weights, seed, dtype, name)
 
 
 def _preprocess(images: Any) -> Any:
