@@ -24,7 +24,7 @@ class Limits:
     """What a request may ask for.
 
     Args:
-        max_pixels: Height times width of each picture.
+        max_pixels: Height times width of a picture.
         max_batch: Pictures of one request.
         smallest: Least height and width.
 
@@ -63,7 +63,8 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
     PNG, 1 to 100 with JPEG. It gives `image_bytes`, `[B]`. Transparent pixels
     count as lying over white.
 
-    `pixels` takes and gives `images`, uint8 RGB `[B, H, W, 3]`.
+    `pixels` takes and gives `images`, uint8 RGB `[B, H, W, 3]`, of no more
+    pixels together than one picture may have.
     """
     as_png = tf.constant([0])
 
@@ -98,7 +99,15 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
             tf.ensure_shape(images, [None, None, None, 3]), limits
         )
         shape = tf.shape(images, out_type=tf.int64)
-        with tf.control_dependencies([_check_size(shape[1], shape[2], limits)]):
+        checks = [
+            _check_size(shape[1], shape[2], limits),
+            # Computed at once: together they may need the memory of one.
+            tf.debugging.Assert(
+                tf.reduce_prod(shape[:3]) <= limits.max_pixels,
+                [f"batch too large: at most {limits.max_pixels} pixels in all"],
+            ),
+        ]
+        with tf.control_dependencies(checks):
             images = tf.identity(images)
         return {"images": paint(images)}
 

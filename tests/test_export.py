@@ -177,7 +177,8 @@ def test_a_stray_coded_request_is_refused(ask, inputs, reason):
         ([4, 32, 32, 3], np.uint8, "batch too large"),
         ([1, 0, 32, 3], np.uint8, "too small"),
         ([1, 15, 32, 3], np.uint8, "too small"),
-        ([1, 101, 100, 3], np.uint8, "too large"),
+        ([1, 101, 100, 3], np.uint8, "image too large"),
+        ([2, 51, 100, 3], np.uint8, "at most 10000 pixels in all"),
     ],
 )
 def test_stray_pixels_are_refused(ask, shape, kind, reason):

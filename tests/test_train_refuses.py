@@ -69,6 +69,10 @@ def test_a_flag_out_of_range(train):
     assert "batch_size=0" in train("--batch_size=0")
 
 
+def test_more_scales_than_pixels(train):
+    assert "--image_size of at least 64" in train("--style_scales=2")
+
+
 def test_an_unknown_flag(train):
     assert "no_such_flag" in train("--no_such_flag=1")
 

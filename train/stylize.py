@@ -69,6 +69,12 @@ _SMALLEST_STYLE = 64
 def main(argv: Sequence[str]) -> None:
     if argv:
         raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+    least = 16 * 2**_STYLE_SCALES.value
+    if runner.IMAGE_SIZE.value < least:
+        raise ValueError(
+            f"--style_scales={_STYLE_SCALES.value} needs an --image_size of at "
+            f"least {least}. Received: {runner.IMAGE_SIZE.value}."
+        )
     style_image = _read_style()
     feature, style = (
         _layers(_FEATURE_LAYERS.value),
