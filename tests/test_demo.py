@@ -14,7 +14,7 @@ def test_the_demo_shows_itself(run, tmp_path):
     out = tmp_path / "demo"
     done = run(
         "train.demo",
-        f"--out={out}",
+        f"--folder={out}",
         "--steps=3",
         "--comparator_weights=random",
     )
@@ -34,7 +34,9 @@ def test_the_demo_shows_itself(run, tmp_path):
 
 def test_the_demo_spares_other_folders(refused, tmp_path):
     (tmp_path / "precious").touch()
-    assert "give another --out" in refused("train.demo", f"--out={tmp_path}")
+    assert "give another --folder" in refused(
+        "train.demo", f"--folder={tmp_path}"
+    )
     assert (tmp_path / "precious").exists()
 
 

@@ -31,7 +31,9 @@ from percgen import command
 from percgen import comparators
 from percgen import images
 
-_OUT = flags.DEFINE_string("out", "demo", "Folder to fill; emptied first.")
+_FOLDER = flags.DEFINE_string(
+    "folder", "demo", "Folder to fill; emptied first."
+)
 _STEPS = flags.DEFINE_integer("steps", 300, "Steps to train.", lower_bound=1)
 _COMPARATOR_WEIGHTS = flags.DEFINE_string(
     "comparator_weights",
@@ -49,11 +51,11 @@ _CELLS = 900
 def main(argv: Sequence[str]) -> None:
     if argv:
         raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
-    out = pathlib.Path(_OUT.value)
+    out = pathlib.Path(_FOLDER.value)
     marker = out / "made_by_percgen"
     if out.exists() and not marker.exists():
         raise ValueError(
-            f"{out} exists and is not a demo's; give another --out."
+            f"{out} exists and is not a demo's; give another --folder."
         )
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
