@@ -132,7 +132,8 @@ def _opened(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not a picture of a known kind.") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: too large. {error}") from error
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise ImageError(f"{name}: too large: over {most} pixels.") from error
     # Pillow reports broken pictures by any of these.
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"{name}: broken picture ({error}).") from error
