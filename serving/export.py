@@ -34,8 +34,8 @@ _VERSION = flags.DEFINE_integer(
 _MAX_PIXELS = flags.DEFINE_integer(
     "max_pixels",
     signatures.Limits.max_pixels,
-    "Largest picture served, height times width. The server needs about 0.45 GB "
-    "for a million pixels, with a network of width 16.",
+    "Largest picture served, height times width. The server takes about 0.45 GB"
+    " for a million pixels, with a network of width 16.",
     lower_bound=networks.residual.SMALLEST**2,
 )
 _MAX_BATCH = flags.DEFINE_integer(
