@@ -147,7 +147,12 @@ def test_weights_of_another_shape_raise(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("missing.npz", None), ("text.npz", b"text"), ("text.h5", b"text")],
+    [
+        ("missing.npz", None),
+        ("text.npz", b"text"),
+        ("half.npz", b"PK\x03\x04 and no more"),
+        ("text.h5", b"text"),
+    ],
 )
 def test_a_file_that_cannot_be_read_raises(tmp_path, name, content):
     if content:

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import zipfile
 from collections.abc import Callable
 from collections.abc import Mapping
 
@@ -53,10 +54,9 @@ def load(
         arrays = _download(application)
         provenance = f"{model.name}: imagenet, of keras.applications"
     else:
-        arrays = _read(pathlib.Path(weights).expanduser())
-        digest = hashlib.sha256(
-            pathlib.Path(weights).expanduser().read_bytes()
-        ).hexdigest()
+        path = pathlib.Path(weights).expanduser()
+        arrays = _read(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         provenance = f"{model.name}: {weights}, sha256 {digest}"
     for layer, name in names.items():
         _assign(model.get_layer(layer), arrays, name, weights)
@@ -89,13 +89,13 @@ def _read(path: pathlib.Path) -> Arrays:
         )
     try:
         return readers[path.suffix](path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise WeightsError(f"Cannot read weights {path}: {error}") from error
 
 
 def _read_npz(path: pathlib.Path) -> Arrays:
     arrays: Arrays = {}
-    with np.load(path) as file:
+    with path.open("rb") as stream, np.load(stream) as file:
         for key in file.files:
             layer, _, kind = key.rpartition("_")
             arrays.setdefault(layer, {})[kind] = file[key]
