@@ -145,8 +145,8 @@ def contact_sheet(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 class Loop:
     """Steps, with what is shown and kept as they go.
 
-    Our own rather than `fit`: it resumes at any step, and runs alike on one
-    device, several and several hosts.
+    Our own rather than `fit`: it resumes at any step, and is alike on one
+    device and on several.
     """
 
     task: tasks.Task
