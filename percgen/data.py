@@ -32,7 +32,8 @@ class Photographs(Protocol):
         """Returns the batches of steps `start` to `stop`.
 
         Each is float32 RGB in [0, 1], `[batch_size, size, size, 3]`: random
-        square crops at a random scale, half of them mirrored.
+        square crops at a random scale, half of them mirrored, with the rounding
+        to 8 bits made random too.
         """
 
     def panel(self, count: int, size: int) -> np.ndarray:
@@ -225,7 +226,12 @@ def _crop(
         Image.Resampling.BICUBIC,
         box=(left, top, left + side, top + side),
     )
-    pixels = np.asarray(square, np.float32) / 255.0
+    # A number anywhere in the step that it was rounded to: a crop of one colour
+    # would have no variance, so that each instance norm of a generator multiplies
+    # the gradient by 1 / sqrt(epsilon), and fifteen of them make it infinite.
+    pixels = np.asarray(square, np.float32)
+    pixels = pixels + random.random(pixels.shape, np.float32) - 0.5
+    pixels = np.clip(pixels / 255.0, 0.0, 1.0)
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 

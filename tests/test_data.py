@@ -68,9 +68,18 @@ def test_every_photograph_is_seen_once_an_epoch(tmp_path):
             tmp_path / f"{value}.png"
         )
     source = data.Files(f"{tmp_path}/*.png")
-    values = batches(source, 0, 4)[..., 0, 0, 0].ravel() * 255 / 40
+    values = batches(source, 0, 4).mean(axis=(2, 3, 4)).ravel() * 255 / 40
     for epoch in (values[:6], values[6:]):
         np.testing.assert_allclose(sorted(epoch), range(6), atol=0.01)
+
+
+def test_one_colour_is_spread_over_its_rounding_step(tmp_path):
+    Image.new("RGB", (64, 64), (90, 0, 255)).save(tmp_path / "flat.png")
+    crops = batches(data.Files(f"{tmp_path}/*.png"), 0, 2) * 255
+    assert 0.4 < np.abs(crops[..., 0] - 90).max() <= 0.501
+    assert crops[..., 0].std() > 0.2
+    assert crops.min() >= 0.0
+    assert crops.max() <= 255.0
 
 
 def test_a_corrupt_photograph_is_skipped_and_named(

@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from percgen import comparators
+from percgen import data
 from percgen import losses
 from percgen import networks
 from percgen import tasks
@@ -109,6 +111,24 @@ def test_two_replicas_learn_what_one_learns(
         np.testing.assert_allclose(a, b, atol=1e-5)
     for name in alone:
         np.testing.assert_allclose(alone[name], together[name], rtol=1e-4)
+
+
+@pytest.mark.parametrize("colour", ["gray", "black", "white"])
+def test_a_photograph_of_one_colour_does_no_harm(colour, style_image, tmp_path):
+    Image.new("RGB", (64, 64), colour).save(tmp_path / "flat.png")
+    source = data.Files(f"{tmp_path}/*.png")
+    (batch,) = source.batches(64, 2, 0, 0, 1)
+    task = make_task(style_image)
+    variables = task.generator.trainable_variables
+    norms = []
+    for photographs in (batch, np.random.default_rng(0).random(batch.shape)):
+        photographs = tf.cast(photographs, tf.float32)
+        with tf.GradientTape() as tape:
+            loss = task.total(task.terms(photographs, training=True))
+        gradients = tape.gradient(loss, variables)
+        norms.append(float(tf.linalg.global_norm(gradients)))
+    assert np.isfinite(norms[0])
+    assert norms[0] < 100 * norms[1]  # Adam remembers a huge one for long.
 
 
 def test_learns_under_mixed_precision(photographs, style_image):
