@@ -227,8 +227,8 @@ def _crop(
         box=(left, top, left + side, top + side),
     )
     # A number anywhere in the step that it was rounded to: a crop of one colour
-    # would have no variance, so that each instance norm of a generator multiplies
-    # the gradient by 1 / sqrt(epsilon), and fifteen of them make it infinite.
+    # would have no variance, so that each instance norm of a generator would
+    # multiply the gradient by 1 / sqrt(epsilon); fifteen of them overflow.
     pixels = np.asarray(square, np.float32)
     pixels = pixels + random.random(pixels.shape, np.float32) - 0.5
     pixels = np.clip(pixels / 255.0, 0.0, 1.0)
