@@ -48,21 +48,29 @@ def _stderr_closed() -> Iterator[None]:
 
 
 def run(
-    main: Callable[[Sequence[str]], None],
+    main: Callable[..., None],
     expected: tuple[type[Exception], ...] = (ValueError, OSError),
+    takes_arguments: bool = False,
 ) -> None:
-    """Runs `main` with the positional arguments, program name left out.
+    """Runs a command.
 
     Args:
         main: The command.
         expected: Errors that tell of bad input rather than of a fault of ours.
+        takes_arguments: Whether `main` is given the positional arguments, as a
+            list; else there may be none.
     """
 
     def guarded(argv: Sequence[str]) -> None:
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
         try:
-            main(argv[1:])
+            if takes_arguments:
+                main(argv[1:])
+            elif len(argv) > 1:
+                raise ValueError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+            else:
+                main()
         except expected as error:
             if logging.level_debug():
                 traceback.print_exc()

@@ -131,8 +131,8 @@ class Records:
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
-        def load(position: np.int64, record: Any) -> np.ndarray:
-            return _crop(_decoded(record), size, seed, position)
+        def load(position: np.int64, record: bytes) -> np.ndarray:
+            return _crop(images.open_rgb(record), size, seed, position)
 
         records = self._records().shuffle(_SHUFFLE_BUFFER, seed).repeat()
         records = records.take(stop * batch_size).skip(start * batch_size)
@@ -142,18 +142,13 @@ class Records:
 
     def panel(self, count: int, size: int) -> np.ndarray:
         records = self._records().take(count).as_numpy_iterator()
-        return _panel(map(_decoded, records), size)
+        return _panel(map(images.open_rgb, records), size)
 
     def _records(self) -> tf.data.Dataset:
         import tensorflow_datasets as tfds
 
-        try:
-            decoders = {"image": tfds.decode.SkipDecoding()}
-            records = self._builder.as_dataset(
-                split=self.split, decoders=decoders
-            )
-        except NotImplementedError:  # ImageFolder decodes by itself.
-            records = self._builder.as_dataset(split=self.split)
+        decoders = {"image": tfds.decode.SkipDecoding()}
+        records = self._builder.as_dataset(split=self.split, decoders=decoders)
         return records.map(lambda record: record["image"])
 
 
@@ -238,12 +233,3 @@ def _crop(
 def _panel(opened: Iterable[Image.Image], size: int) -> np.ndarray:
     squares = [images.center_square(image, size) for image in opened]
     return np.stack([np.asarray(s, np.float32) / 255.0 for s in squares])
-
-
-def _decoded(record: Any) -> Image.Image:
-    if isinstance(record, bytes):
-        return images.open_rgb(record)
-    pixels = np.asarray(record)
-    return Image.fromarray(
-        pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
-    ).convert("RGB")

@@ -165,4 +165,4 @@ def _reason(error: Any) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, takes_arguments=True)

@@ -8,7 +8,6 @@ Example:
 """
 
 import pathlib
-from collections.abc import Sequence
 
 from google.protobuf import descriptor
 from google.protobuf import descriptor_pb2
@@ -38,7 +37,7 @@ def collect() -> bytes:
     return files.SerializeToString(deterministic=True)
 
 
-def main(argv: Sequence[str]) -> None:
+def main() -> None:
     FILE.write_bytes(collect())
     print(f"Wrote {FILE.name}: {FILE.stat().st_size} bytes")
 

@@ -5,7 +5,6 @@ Example:
 """
 
 import pathlib
-from collections.abc import Sequence
 
 from percgen import command
 
@@ -46,9 +45,7 @@ _MAX_BATCH = flags.DEFINE_integer(
 )
 
 
-def main(argv: Sequence[str]) -> None:
-    if argv:
-        raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+def main() -> None:
     file = pathlib.Path(_WORKDIR.value) / "generator.keras"
     if not file.is_file():
         raise ValueError(f"No {file}: has the training run ended?")

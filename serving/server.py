@@ -13,7 +13,6 @@ import os
 import pathlib
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
 
@@ -162,9 +161,7 @@ def load(config: Any) -> standin.Core:
     return standin.Core(models, labels)
 
 
-def main(argv: Sequence[str]) -> None:
-    if argv:
-        raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+def main() -> None:
     core = load(_config())
     server, port = serve(core, _PORT.value, _THREADS.value)
     for name, versions in core.models.items():

@@ -73,6 +73,10 @@ def test_more_scales_than_pixels(train):
     assert "--image_size of at least 64" in train("--style_scales=2")
 
 
+def test_an_argument_that_is_no_flag(train):
+    assert "Unexpected arguments: photo.jpg." in train("photo.jpg")
+
+
 def test_an_unknown_flag(train):
     assert "no_such_flag" in train("--no_such_flag=1")
 

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
@@ -48,9 +47,7 @@ _DOWNLOAD_SECONDS = 20.0
 _CELLS = 900
 
 
-def main(argv: Sequence[str]) -> None:
-    if argv:
-        raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+def main() -> None:
     out = pathlib.Path(_FOLDER.value)
     marker = out / "made_by_percgen"
     if out.exists() and not marker.exists():

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -169,16 +170,21 @@ class Loop:
         with bar, writer.as_default():
             if first == 0:
                 self._show(0)
+            batches = iter(self._batches(first, last))
             for start in range(first, last, CHECKPOINT_EVERY.value):
                 stop = min(start + CHECKPOINT_EVERY.value, last)
-                self._train(start, stop, bar)
+                self._train(start, stop, batches, bar)
                 self._show(stop)
                 self.workdir.save(stop)
         writer.close()
 
-    def _train(self, start: int, stop: int, bar: tqdm.tqdm) -> None:
+    def _train(
+        self, start: int, stop: int, batches: Iterator[Any], bar: tqdm.tqdm
+    ) -> None:
         since, before = start, time.monotonic()
-        for step, batch in enumerate(self._batches(start, stop), start + 1):
+        for step, batch in zip(
+            range(start + 1, stop + 1), batches, strict=False
+        ):
             logs = self._step(batch)
             if step % _LOG_EVERY == 0 or step == stop:
                 terms = self._read(logs, step)

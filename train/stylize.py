@@ -66,9 +66,7 @@ flags.adopt_module_key_flags(runner)
 _SMALLEST_STYLE = 64
 
 
-def main(argv: Sequence[str]) -> None:
-    if argv:
-        raise ValueError(f"Unexpected arguments: {' '.join(argv)}.")
+def main() -> None:
     least = 16 * 2**_STYLE_SCALES.value
     if runner.IMAGE_SIZE.value < least:
         raise ValueError(
