@@ -16,6 +16,8 @@ from PIL import Image
 from PIL import ImageOps
 from PIL import UnidentifiedImageError
 
+from percgen.resizing import resize as resize
+
 _MAX_INT16 = 65535
 _ORIENTATION = 0x0112  # The EXIF tag.
 
@@ -40,6 +42,18 @@ def open_rgb(source: str | os.PathLike | bytes) -> Image.Image:
 def read(source: str | os.PathLike | bytes) -> np.ndarray:
     """Returns `open_rgb` as uint8 `[H, W, 3]`."""
     return np.asarray(open_rgb(source))
+
+
+def read_as_is(path: str | os.PathLike) -> np.ndarray:
+    """Returns `read`, but a gray picture as `[H, W, 1]`.
+
+    Raises:
+        ImageError: As `open_rgb`.
+    """
+    with _opened(path) as image:
+        gray = image.mode in ("1", "L") or image.mode.startswith("I")
+    pixels = read(path)
+    return pixels[..., :1] if gray else pixels
 
 
 def is_plain(path: str | os.PathLike) -> bool:
@@ -68,7 +82,7 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def resize(image: Image.Image, short_side: int) -> Image.Image:
+def shrink(image: Image.Image, short_side: int) -> Image.Image:
     """Returns a picture whose shorter side has the given length."""
     scale = short_side / min(image.size)
     size = [max(1, round(side * scale)) for side in image.size]

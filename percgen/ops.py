@@ -3,11 +3,17 @@
 Images and feature maps are `[B, H, W, C]`.
 """
 
+import functools
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 Tensor = Any  # Of whichever backend Keras runs on.
+
+# Weights of red, green and blue in ITU-R BT.601, for a luma of 16 to 235.
+LUMA = (65.481, 128.553, 24.966)
+LUMA_OFFSET = 16.0
 
 
 def gram(features: Tensor) -> Tensor:
@@ -65,10 +71,118 @@ def total_variation(images: Tensor, exponent: int = 2) -> Tensor:
 def halve(images: Tensor) -> Tensor:
     """Returns images of half the size: means of 2 x 2 pixels.
 
+    This is the down-sampling of MS-SSIM in Wang's script and in `tf.image`:
+    symmetric padding, a 2 x 2 mean, every second sample from the first.
+
     Args:
-        images: `[B, H, W, C]`; a last odd row or column is left out.
+        images: `[B, H, W, C]`; a last odd row or column is averaged with its
+            own copy.
 
     Returns:
-        `[B, H // 2, W // 2, C]`.
+        `[B, ceil(H / 2), ceil(W / 2), C]`.
     """
-    return ops.average_pool(images, 2, 2, "valid", data_format="channels_last")
+    return ops.average_pool(images, 2, 2, "same", data_format="channels_last")
+
+
+def luma(images: Tensor) -> Tensor:
+    """Returns how bright pictures are to the eye: Y of BT.601, 16 to 235.
+
+    Args:
+        images: `[B, H, W, 3]`, RGB in [0, 1]; one channel is left as it is.
+
+    Returns:
+        `[B, H, W, 1]` in [16 / 255, 235 / 255], unrounded.
+    """
+    if images.shape[-1] == 1:
+        return images
+    images = ops.cast(images, "float32")
+    weights = ops.convert_to_tensor(np.array(LUMA, "float32")[:, None] / 255)
+    return ops.matmul(images, weights) + LUMA_OFFSET / 255
+
+
+def blur(images: Tensor, size: int, sigma: float, border: str) -> Tensor:
+    """Returns Gaussian-weighted means of each pixel's neighbourhood.
+
+    Args:
+        images: `[B, H, W, C]` float32.
+        size: Side of the square window, odd.
+        sigma: Of the Gaussian, in pixels.
+        border: `"valid"`: only where the window fits, `size - 1` rows and
+            columns less. `"same"`: everywhere; a window cut by the border has
+            its weights divided by their sum, so the result is a mean still.
+
+    Returns:
+        `[B, H', W', C]`.
+    """
+    taps = gaussian(size, sigma)
+    blurred = _slide(_slide(images, taps, 2, border), taps, 1, border)
+    return blurred if border == "valid" else blurred / _inside(images, taps)
+
+
+def spread(maps: Tensor, size: int, sigma: float, border: str) -> Tensor:
+    """Returns the transpose of `blur`: the gradient that passes through it.
+
+    Args:
+        maps: `[B, H', W', C]` float32, shaped as a result of `blur`.
+        size: As of `blur`, as are the others.
+        sigma: Likewise.
+        border: Likewise.
+
+    Returns:
+        `[B, H, W, C]`.
+    """
+    taps = gaussian(size, sigma)
+    if border == "same":
+        maps = maps / _inside(maps, taps)
+    else:
+        margin = [size - 1, size - 1]
+        maps = ops.pad(maps, [[0, 0], margin, margin, [0, 0]])
+    return _slide(_slide(maps, taps, 2, border), taps, 1, border)
+
+
+@functools.lru_cache
+def gaussian(size: int, sigma: float) -> np.ndarray:
+    """Returns the weights of a Gaussian window along one axis; their sum is 1.
+
+    Args:
+        size: Number of weights, odd.
+        sigma: In pixels.
+    """
+    distance = np.arange(size) - size // 2
+    taps = np.exp(-(distance**2) / (2 * sigma**2))
+    return (taps / taps.sum()).astype(np.float32)
+
+
+def _slide(images: Tensor, taps: np.ndarray, axis: int, border: str) -> Tensor:
+    """Convolves along one axis, each channel by itself."""
+    kernel = taps.reshape([-1, 1, 1, 1] if axis == 1 else [1, -1, 1, 1])
+    if axis == 2 or not _is_narrow(images):
+        return _convolve(images, kernel, border)
+    # Convolutions are vectorized over channels. Down the columns, a whole row
+    # may be taken for channels: where there are 3, in half the time.
+    _, height, width, channels = ops.shape(images)
+    rows = ops.reshape(images, [-1, height, 1, width * channels])
+    rows = _convolve(rows, kernel, border)
+    return ops.reshape(rows, [-1, ops.shape(rows)[1], width, channels])
+
+
+def _convolve(images: Tensor, kernel: np.ndarray, border: str) -> Tensor:
+    channels = ops.shape(images)[3]
+    kernel = ops.broadcast_to(kernel, [*kernel.shape[:2], channels, 1])
+    return ops.depthwise_conv(
+        images, kernel, 1, border, data_format="channels_last"
+    )
+
+
+def _is_narrow(images: Tensor) -> bool:
+    """Tells whether rows of few channels have a length known by now."""
+    width, channels = images.shape[2:]
+    return width is not None and channels is not None and channels < 16
+
+
+def _inside(images: Tensor, taps: np.ndarray) -> Tensor:
+    """Returns how much of the window's weight lies inside: `[1, H, W, 1]`."""
+    height, width = ops.shape(images)[1:3]
+    rows = _slide(ops.ones([1, height, 1, 1]), taps, 1, "same")
+    columns = _slide(ops.ones([1, 1, width, 1]), taps, 2, "same")
+    return rows * columns

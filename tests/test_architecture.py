@@ -14,7 +14,7 @@ FILES = sorted(
     for folder in ("percgen", "train", "serving")
     for path in (ROOT / folder).rglob("*.py")
 )
-ANY_BACKEND = ("ops", "losses", "comparators", "networks")
+ANY_BACKEND = ("ops", "losses", "comparators", "networks", "metrics")
 
 
 def read_build():

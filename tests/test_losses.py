@@ -22,7 +22,7 @@ def comparator(images):
 @pytest.fixture
 def noisy(photographs):
     noise = np.random.default_rng(0).normal(0.0, 0.1, photographs.shape)
-    return (photographs + noise).astype(np.float32)
+    return np.clip(photographs + noise, 0, 1).astype(np.float32)
 
 
 def test_feature_loss_is_its_formula(photographs, noisy):

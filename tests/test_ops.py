@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 
 from percgen import ops
 
@@ -49,5 +50,49 @@ def test_total_variation_of_an_unknown_exponent_raises(photographs):
 
 def test_halving_averages_fours(photographs):
     odd = photographs[:, :63, :61]
-    expected = odd[:, :62, :60].reshape(4, 31, 2, 30, 2, 3).mean(axis=(2, 4))
+    even = np.concatenate([odd, odd[:, -1:]], axis=1)
+    even = np.concatenate([even, even[:, :, -1:]], axis=2)
+    expected = even.reshape(4, 32, 2, 31, 2, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(ops.halve(odd), expected, atol=1e-6)
+
+
+def test_luma_is_the_standard_one():
+    # BT.601: black 16, white 235, and 219 times .299, .587, .114 between.
+    colours = np.eye(3, dtype=np.float32)[:, None, None]
+    extremes = np.stack([np.zeros([1, 1, 3]), np.ones([1, 1, 3])])
+    actual = ops.luma(np.concatenate([colours, extremes.astype(np.float32)]))
+    expected = np.array([219 * 0.299, 219 * 0.587, 219 * 0.114, 0, 219]) + 16
+    np.testing.assert_allclose(
+        np.ravel(actual) * 255, expected, rtol=1e-6, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("side", [11, 24, 37])
+def test_blur_is_scipys(photographs, side):
+    images = photographs[:, :side, : side + 9]
+    taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    taps /= taps.sum()
+    expected = images.astype(np.float64)
+    for axis in (1, 2):
+        expected = ndimage.correlate1d(expected, taps, axis, mode="constant")
+    valid = ops.blur(images, 11, 1.5, "valid")
+    np.testing.assert_allclose(valid, expected[:, 5:-5, 5:-5], atol=1e-6)
+    weight = np.ones_like(expected)
+    for axis in (1, 2):
+        weight = ndimage.correlate1d(weight, taps, axis, mode="constant")
+    same = ops.blur(images, 11, 1.5, "same")
+    np.testing.assert_allclose(same, expected / weight, atol=1e-6)
+
+
+@pytest.mark.parametrize("border", ["valid", "same"])
+@pytest.mark.parametrize("channels", [3, 24])
+def test_spread_is_the_transpose_of_blur(border, channels):
+    random = np.random.default_rng(0)
+    images = random.normal(size=[2, 19, 23, channels]).astype(np.float32)
+    blurred = np.asarray(ops.blur(images, 11, 1.5, border))
+    maps = random.normal(size=blurred.shape).astype(np.float32)
+    spread = np.asarray(ops.spread(maps, 11, 1.5, border))
+    assert spread.shape == images.shape
+    np.testing.assert_allclose(
+        np.sum(blurred * maps), np.sum(images * spread), rtol=1e-4
+    )

@@ -72,7 +72,7 @@ def main() -> None:
         call = [f"--server={address}", "--model=mosaic", str(photo)]
         _run("serving.client", *call, f"--out={painting}")
     style, before, after = (
-        np.asarray(images.resize(images.open_rgb(out / name), 300))
+        np.asarray(images.shrink(images.open_rgb(out / name), 300))
         for name in ("mosaic.png", "photo.png", "painting.png")
     )
     sheet = images.contact_sheet([[style, before, after]])

@@ -107,7 +107,7 @@ def _read_style() -> np.ndarray:
             f"{_SMALLEST_STYLE} pixels. {_STYLE_IMAGE.value} is "
             f"{image.width} x {image.height}."
         )
-    image = images.resize(image, _STYLE_SIZE.value)
+    image = images.shrink(image, _STYLE_SIZE.value)
     return np.asarray(image, np.float32)[None] / 255.0
 
 

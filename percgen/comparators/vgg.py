@@ -16,8 +16,10 @@ from percgen.comparators import weights as weights_lib
 # Convolutions of each block; their filters.
 _VGG16 = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 _VGG19 = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-# Mean of ImageNet in the 0-255 scale: blue, green, red.
+# Of ImageNet. The Oxford group's: blue, green, red in the 0-255 scale.
 _MEAN = (103.939, 116.779, 123.68)
+# PyTorch's: red, green, blue in [0, 1].
+_TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class VGG16(keras.Model):
@@ -38,10 +40,14 @@ class VGG16(keras.Model):
             it reaches the deepest layer asked for.
         seed: Of `"random"` weights.
         dtype: Precision policy of every layer.
+        preprocessing: What the weights were trained on: `"caffe"` (BGR in
+            [0, 255] less the mean: the Oxford group's weights, and Keras's) or
+            `"torch"` (RGB in [0, 1] less the mean, over the standard
+            deviation: torchvision's).
         name: Of the model; by default its class's.
 
     Raises:
-        ValueError: If a layer is unknown.
+        ValueError: If a layer or a preprocessing is unknown.
         WeightsError: If the weights cannot be had or do not reach a layer.
 
     Example:
@@ -58,12 +64,16 @@ class VGG16(keras.Model):
         weights: str = "imagenet",
         seed: int = 0,
         dtype: Any = "float32",
+        preprocessing: str = "caffe",
         name: str | None = None,
     ):
         images = keras.Input([None, None, 3], name="images", dtype="float32")
-        outputs = _draw(_preprocess(images), self.blocks, layers, seed, dtype)
+        x = _preprocess(images, preprocessing)
+        outputs = _draw(x, self.blocks, layers, seed, dtype)
         name = name or type(self).__name__.lower()
         super().__init__(images, outputs, name=name)
+        pools = sum(layer.name.startswith("pool") for layer in self.layers)
+        self.smallest_image = 2**pools
         convolutions = [
             layer.name for layer in self.layers if layer.name.startswith("conv")
         ]
@@ -83,9 +93,16 @@ class VGG19(VGG16):
     application = staticmethod(keras.applications.VGG19)
 
 
-def _preprocess(images: Any) -> Any:
-    """VGG saw BGR in [0, 255] less the mean of ImageNet."""
-    return ops.flip(images * 255.0, axis=-1) - ops.array(_MEAN, "float32")
+def _preprocess(images: Any, preprocessing: str) -> Any:
+    if preprocessing == "caffe":
+        return ops.flip(images * 255.0, axis=-1) - ops.array(_MEAN, "float32")
+    if preprocessing == "torch":
+        mean = ops.array(_TORCH_MEAN, "float32")
+        return (images - mean) / ops.array(_TORCH_DEVIATION, "float32")
+    raise ValueError(
+        '`preprocessing` should be "caffe" or "torch". '
+        f"Received: preprocessing={preprocessing!r}."
+    )
 
 
 def _draw(

@@ -12,12 +12,16 @@ from typing import Any
 import keras
 
 from percgen import ops
+from percgen.losses import contract
 
 Features = Mapping[str, ops.Tensor]
 Comparator = Callable[[ops.Tensor], Features]
 
 
-class FeatureLoss(keras.losses.Loss):
+@contract.promises(
+    "lower", (0.0, contract.INFINITY), "RGB, as the comparator takes it"
+)
+class FeatureLoss(contract.PictureLoss):
     """Computes the mean squared distance of features: what is in the picture.
 
     Lower is better and 0 means equal features; there is no upper bound. The
@@ -33,6 +37,7 @@ class FeatureLoss(keras.losses.Loss):
         comparator: From pictures `[B, H, W, 3]` to features by layer name.
         weights: Weight of each layer, by name.
         name: Of the term.
+        check: Whether `call` refuses pictures outside [0, 1].
         **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
 
     Raises:
@@ -44,22 +49,28 @@ class FeatureLoss(keras.losses.Loss):
         comparator: Comparator,
         weights: Mapping[str, float],
         name: str = "feature",
+        check: bool = True,
         **kwargs: Any,
     ):
         if not weights:
             raise ValueError(
                 "`weights` should name at least one layer. Received: {}."
             )
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, check=check, **kwargs)
         self.comparator = comparator
         self.weights = dict(weights)
+        self.smallest_image = getattr(comparator, "smallest_image", 1)
 
     def call(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
         """Returns `[B]` for pictures `[B, H, W, 3]`, or `[1, ...]` targets."""
-        return self.compare(
-            self.describe(self.comparator(y_true)),
-            self.describe(self.comparator(y_pred)),
-        )
+        described, verdict = [], 0.0
+        for name, pictures in (("y_true", y_true), ("y_pred", y_pred)):
+            pictures, one = contract.float_pictures(
+                name, pictures, self.smallest_image, self.check
+            )
+            described.append(self.describe(self.comparator(pictures)))
+            verdict = verdict + one
+        return self.compare(*described) + verdict
 
     def describe(self, features: Features) -> dict[str, ops.Tensor]:
         """Returns what is compared, by layer: here the features themselves."""
@@ -76,6 +87,9 @@ class FeatureLoss(keras.losses.Loss):
         )
 
 
+@contract.promises(
+    "lower", (0.0, contract.INFINITY), "RGB, as the comparator takes it"
+)
 class StyleLoss(FeatureLoss):
     """Computes the same distance of Gram matrices: texture without place.
 
@@ -91,9 +105,10 @@ class StyleLoss(FeatureLoss):
         comparator: Comparator,
         weights: Mapping[str, float],
         name: str = "style",
+        check: bool = True,
         **kwargs: Any,
     ):
-        super().__init__(comparator, weights, name, **kwargs)
+        super().__init__(comparator, weights, name, check, **kwargs)
 
     def describe(self, features: Features) -> dict[str, ops.Tensor]:
         """Returns the Gram matrix of each layer, `[B, C, C]`."""

@@ -67,7 +67,8 @@ class Stylize(Task):
             )
         super().__init__(generator, weights, name)
         self.feature, self.style = feature, style
-        self.roughness = losses.TotalVariationLoss()
+        # Unchecked: a painting of Johnson et al.'s network may leave [0, 1].
+        self.roughness = losses.TotalVariationLoss(check=False)
         self.comparator = feature.comparator
         self.targets = [
             {layer: np.asarray(gram) for layer, gram in grams.items()}

@@ -1,0 +1,1 @@
+"""Benchmarks: commands that measure, print a table and draw it."""
