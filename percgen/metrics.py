@@ -287,11 +287,11 @@ class FeatureDistance(PictureMetric):
         **kwargs: Any,
     ):
         super().__init__(name, False, check, **kwargs)
-        self.loss = losses.FeatureLoss(comparator, weights, check=False)
+        self.loss = losses.FeatureLoss(comparator, weights)
         self.smallest_image = self.loss.smallest_image
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return self.loss.call(y_true, y_pred)
+        return self.loss.distance(y_true, y_pred)
 
 
 @contract.promises(
@@ -327,7 +327,7 @@ class LPIPS(PictureMetric):
         return self.loss.remark
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return self.loss.call(y_true, y_pred)
+        return self.loss.distance(y_true, y_pred)
 
 
 def mean_pair_distance(pictures: np.ndarray) -> float:

@@ -8,6 +8,7 @@ and inside a compiled step.
 import functools
 import importlib
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from typing import TypeVar
 
@@ -111,14 +112,7 @@ def float_pair(
     """
     y_true, true_verdict = float_pictures("y_true", y_true, smallest, check)
     y_pred, pred_verdict = float_pictures("y_pred", y_pred, smallest, check)
-    if any(
-        a is not None and b is not None and a != b
-        for a, b in zip(y_true.shape, y_pred.shape, strict=True)
-    ):
-        raise ValueError(
-            "`y_true` and `y_pred` should have the same shape. "
-            f"Received: {tuple(y_true.shape)} and {tuple(y_pred.shape)}."
-        )
+    refuse_other_shapes(y_true.shape, y_pred.shape)
     return y_true, y_pred, true_verdict + pred_verdict
 
 
@@ -137,6 +131,18 @@ def float_pictures(
     pictures = ops.cast(ops.convert_to_tensor(pictures), "float32")
     _refuse_shape(name, tuple(pictures.shape), smallest)
     return pictures, verify(name, pictures) if check else 0.0
+
+
+def refuse_other_shapes(true: Sequence, pred: Sequence) -> None:
+    """Raises `ValueError` unless shapes agree, as far as they are known."""
+    if any(
+        a is not None and b is not None and a != b
+        for a, b in zip(true, pred, strict=True)
+    ):
+        raise ValueError(
+            "`y_true` and `y_pred` should have the same shape. "
+            f"Received: {tuple(true)} and {tuple(pred)}."
+        )
 
 
 def _refuse_integers(name: str, pictures: Tensor) -> None:
@@ -179,7 +185,9 @@ def verify(name: str, pictures: Tensor) -> Tensor:
     """
     if isinstance(pictures, keras.KerasTensor):
         return 0.0
-    low, high = ops.min(pictures), ops.max(pictures)
+    # Where XLA reduces, minimum and maximum pass over NaN; a sum does not.
+    nan = 0.0 * ops.sum(pictures)
+    low, high = ops.min(pictures) + nan, ops.max(pictures) + nan
     if _BACKEND == "tensorflow" and not _NATIVE.executing_eagerly():
         _refuse_in_graph(name, low, high)
     elif _BACKEND == "jax" and isinstance(low, _NATIVE.core.Tracer):
@@ -199,7 +207,7 @@ def _mistakes(low: Tensor, high: Tensor) -> list[tuple[Tensor, str]]:
     signed = outside & ~wide & (low < -0.5)
     slight = outside & (low >= -_SLIGHT) & (high <= 1 + _SLIGHT)
     return [
-        (nan, "it holds NaN"),
+        (nan, "it holds NaN or infinity"),
         (wide, "it looks like 0-255: divide by 255"),
         (signed, "it looks like [-1, 1]: use (x + 1) / 2"),
         (

@@ -44,6 +44,8 @@ class FeatureLoss(contract.PictureLoss):
         ValueError: If `weights` is empty.
     """
 
+    same_size = True  # Whether a target must have its prediction's size.
+
     def __init__(
         self,
         comparator: Comparator,
@@ -63,14 +65,22 @@ class FeatureLoss(contract.PictureLoss):
 
     def call(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
         """Returns `[B]` for pictures `[B, H, W, 3]`, or `[1, ...]` targets."""
-        described, verdict = [], 0.0
-        for name, pictures in (("y_true", y_true), ("y_pred", y_pred)):
-            pictures, one = contract.float_pictures(
-                name, pictures, self.smallest_image, self.check
-            )
-            described.append(self.describe(self.comparator(pictures)))
-            verdict = verdict + one
-        return self.compare(*described) + verdict
+        y_true, verdict = contract.float_pictures(
+            "y_true", y_true, self.smallest_image, self.check
+        )
+        y_pred, other = contract.float_pictures(
+            "y_pred", y_pred, self.smallest_image, self.check
+        )
+        if self.same_size:
+            contract.refuse_other_shapes(y_true.shape[1:], y_pred.shape[1:])
+        return self.distance(y_true, y_pred) + verdict + other
+
+    def distance(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
+        """Returns `call` of pictures in float32 that were looked at already."""
+        return self.compare(
+            self.describe(self.comparator(y_true)),
+            self.describe(self.comparator(y_pred)),
+        )
 
     def describe(self, features: Features) -> dict[str, ops.Tensor]:
         """Returns what is compared, by layer: here the features themselves."""
@@ -99,6 +109,8 @@ class StyleLoss(FeatureLoss):
 
     Pictures and targets may differ in size. Arguments are `FeatureLoss`'s.
     """
+
+    same_size = False
 
     def __init__(
         self,

@@ -114,8 +114,11 @@ class LPIPSLoss(feature.FeatureLoss):
         """Returns `[B]` for two results of `describe`."""
         return sum(
             ops.mean(
-                ops.sum(ops.square(pred[layer] - true[layer]) * head, axis=-1),
-                axis=[1, 2],
+                ops.matmul(
+                    ops.square(pred[layer] - true[layer]),
+                    ops.convert_to_tensor(head[:, None]),
+                ),
+                axis=[1, 2, 3],
             )
             for layer, head in self.heads.items()
         )

@@ -165,7 +165,9 @@ def mean_similarity(
         whole = light * similarity if luminance else similarity
         count = ops.cast(ops.shape(share)[1] * ops.shape(share)[2], "float32")
 
-        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+        def gradient(*arguments: Tensor, upstream: Tensor = None) -> Any:
+            if upstream is None:  # Only on PyTorch Keras passes it by name.
+                (upstream,) = arguments
             # Of the similarity by v_s and by v_d, both over two.
             by_s = share * inverse
             by_d = by_s - inverse
