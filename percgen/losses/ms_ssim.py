@@ -131,12 +131,12 @@ class MSSSIMLoss(contract.PictureLoss):
         **kwargs: Any,
     ):
         refuse_border(border)
-        powers = _exponents(exponents, scales or len(WANG))
+        powers = _exponents(exponents, len(WANG) if scales is None else scales)
         super().__init__(name=name, check=check, **kwargs)
         self.exponents = exponents
         self.border = border
         self.scales = scales
-        self.smallest_image = _smallest(scales or 1, border)
+        self.smallest_image = _smallest(1 if scales is None else scales, border)
         self.value_range = (0.0, 1.0 + (1.0 + _FLOOR) * sum(powers))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
