@@ -2,13 +2,19 @@
 # make test   runs the tests
 # make lint   ruff, ruff format --check, mypy
 # make setup  only makes .venv with what is in requirements.txt
-# Each makes or updates .venv by itself.
+# make backends  runs the contract tests on JAX and on PyTorch
+# make peers  only makes .venv-peers, with the libraries to compare with
+# Each makes or updates what it needs by itself.
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint format
+PEERS := .venv-peers
+# These name libraries they need, one of them for CUDA alone.
+WITHOUT_DEPS := lpips==0.1.4 piq==0.8.0 torchmetrics==1.9.0 torchvision==0.28.0
+
+.PHONY: setup demo test lint format backends peers
 
 setup: $(READY)
 
@@ -34,3 +40,15 @@ lint: $(READY)
 format: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+peers: $(PEERS)/.ready
+
+$(PEERS)/.ready: requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(WITHOUT_DEPS)
+	@touch $@
+
+backends: $(PEERS)/.ready
+	KERAS_BACKEND=jax $(PEERS)/bin/python -m pytest tests/test_contracts.py
+	KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest tests/test_contracts.py

@@ -227,6 +227,20 @@ def test_a_loss_computes_in_float32(name, dtype, photographs, noisy):
 
 
 @each_loss
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_no_policy_changes_a_loss(name, policy, photographs, noisy):
+    expected = number(LOSSES[name]()(photographs, noisy))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        actual = LOSSES[name]()(photographs, noisy)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert keras.backend.standardize_dtype(actual.dtype) == "float32"
+    np.testing.assert_array_equal(number(actual), expected)
+
+
+@each_loss
 def test_a_loss_refuses_what_is_not_a_picture(name, photographs):
     loss = LOSSES[name]()
     for wrong, message in (

@@ -65,7 +65,7 @@ class PictureLoss(keras.losses.Loss):
     Args:
         name: Of the term.
         check: Whether pictures outside [0, 1] are refused.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
     """
 
     direction: str
@@ -75,7 +75,8 @@ class PictureLoss(keras.losses.Loss):
     smallest_image: int
 
     def __init__(self, name: str, check: bool = True, **kwargs: Any):
-        super().__init__(name=name, **kwargs)
+        # Whatever the precision of the networks and of Keras's defaults.
+        super().__init__(name=name, dtype="float32", **kwargs)
         self.check = check
 
     def __call__(

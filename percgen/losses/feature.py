@@ -38,7 +38,7 @@ class FeatureLoss(contract.PictureLoss):
         weights: Weight of each layer, by name.
         name: Of the term.
         check: Whether `call` refuses pictures outside [0, 1].
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
 
     Raises:
         ValueError: If `weights` is empty.

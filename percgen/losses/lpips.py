@@ -51,7 +51,7 @@ class LPIPSLoss(feature.FeatureLoss):
             one; silences the warning.
         check: Whether pictures outside [0, 1] are refused.
         name: Of the term.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
 
     Raises:
         ValueError: If the heads cannot be read or do not fit the trunk.

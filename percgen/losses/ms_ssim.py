@@ -115,7 +115,7 @@ class MSSSIMLoss(contract.PictureLoss):
         scales: Likewise.
         check: Whether pictures outside [0, 1] are refused.
         name: Of the term.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
 
     Raises:
         ValueError: If an argument is unknown.

@@ -114,7 +114,7 @@ class L1Loss(contract.PictureLoss):
         check: Whether pictures outside [0, 1] are refused; False for a
             network whose outputs have no bounds.
         name: Of the term.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
     """
 
     def __init__(self, check: bool = True, name: str = "l1", **kwargs: Any):
@@ -147,7 +147,7 @@ class CharbonnierLoss(contract.PictureLoss):
         epsilon: As of `charbonnier`.
         check: Whether pictures outside [0, 1] are refused.
         name: Of the term.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
 
     Raises:
         ValueError: If `epsilon` is not positive.
@@ -182,7 +182,7 @@ class TotalVariationLoss(contract.PictureLoss):
         exponent: 1 or 2, see `total_variation`.
         check: Whether predictions outside [0, 1] are refused.
         name: Of the term.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
 
     Raises:
         ValueError: If `exponent` is neither 1 nor 2.

@@ -74,7 +74,7 @@ class SSIMLoss(contract.PictureLoss):
         border: As of `ssim`.
         check: Whether pictures outside [0, 1] are refused.
         name: Of the term.
-        **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
+        **kwargs: `reduction` of `keras.losses.Loss`.
 
     Raises:
         ValueError: If `border` is unknown.

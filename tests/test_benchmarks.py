@@ -1,0 +1,75 @@
+"""The benchmarks run, and what they made is up to date. No time is asserted."""
+
+import re
+
+from conftest import ROOT
+
+from benchmarks import conformance
+from benchmarks import contracts
+from benchmarks import speed
+from percgen import images
+
+
+def test_the_page_of_contracts_is_up_to_date():
+    assert (ROOT / "docs" / "losses.md").read_text() == contracts.page()
+
+
+def test_everything_at_hand_conforms():
+    rows = [*conformance.structural(), *conformance.pixels()]
+    assert len(rows) >= 7
+    for row in rows:
+        assert row.difference <= row.tolerance, row
+
+
+def test_conformance_prints_its_tables(run, tmp_path):
+    report = tmp_path / "conformance.md"
+    done = run("benchmarks.conformance", f"--output={report}")
+    assert done.returncode == 0, done.stderr
+    assert report.read_text() == done.stdout
+    assert re.search(r"\| inverted \| percgen \| 0 \| 0 \| 0 \|", done.stdout)
+    assert re.search(r"\| inverted \| tf.image \| 1\d \|", done.stdout)
+
+
+def test_a_difference_is_an_error(monkeypatch):
+    monkeypatch.setitem(conformance._TOLERANCES, "tf.image", -1.0)
+    rows = conformance.structural()
+    assert any(row.difference > row.tolerance for row in rows)
+
+
+def test_speed_prints_and_draws(run, tmp_path):
+    done = run(
+        "benchmarks.speed",
+        "ms_ssim",
+        "--sizes=1x176x176x3,1x161x170x1",
+        "--repeats=5",
+        f"--output={tmp_path / 'speed.md'}",
+        f"--chart={tmp_path / 'speed.png'}",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(
+        r"\| (\S+) \| (percgen|tf.image) \| ([\d.]+) ", done.stdout
+    )
+    assert [row[:2] for row in rows] == [
+        (size, name)
+        for size in ("1x176x176x3", "1x161x170x1")
+        for name in ("percgen", "tf.image")
+    ]
+    assert min(images.read(tmp_path / "speed.png").shape[:2]) > 400
+
+
+def test_speed_refuses_what_it_does_not_know(refused):
+    assert "ms_ssim" in refused("benchmarks.speed")
+    assert "'lpips'" in refused("benchmarks.speed", "lpips")
+    error = refused("benchmarks.speed", "ms_ssim", "--sizes=12x12")
+    assert "expected BxHxWxC. Received: 12x12" in error
+
+
+def test_evaluation_says_what_it_lacks(refused, tmp_path):
+    error = refused("benchmarks.evaluation", f"--data={tmp_path}")
+    assert "no PNG pictures there; see --data" in error
+
+
+def test_speed_measures_memory():
+    small = speed.peak_memory("ms_ssim", "1x176x176x3", "percgen")
+    large = speed.peak_memory("ms_ssim", "4x512x512x3", "percgen")
+    assert large > small + 50
