@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import skimage
 import tensorflow as tf
-from absl import flags
 from skimage import metrics as skimage_metrics
 
 from benchmarks import peers
@@ -24,8 +23,6 @@ from benchmarks import report
 from percgen import command
 from percgen import comparators
 from percgen import losses
-
-_OUTPUT = flags.DEFINE_string("output", None, "Markdown file to write, too.")
 
 _ODD = (161, 175)
 # Of MS-SSIM on sides that divide by 16: libraries halve odd sides differently,
@@ -259,7 +256,6 @@ def main() -> None:
     rows = [*structural(), *pixels(), *learned()]
     failed = [row for row in rows if row.difference > row.tolerance]
     report.write(
-        _OUTPUT.value,
         "Conformance",
         "python -m benchmarks.conformance",
         "A photograph, 256 x 256 unless said otherwise, and the same with "

@@ -1,4 +1,4 @@
-"""Writes the table of what every loss and metric promises.
+"""Prints the table of what every loss and metric promises.
 
 Example:
     python -m benchmarks.contracts --output=docs/losses.md
@@ -8,35 +8,28 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from absl import flags
-
 from benchmarks import report
 from percgen import command
-from percgen import images
 from percgen import losses
 from percgen import metrics
 
-_OUTPUT = flags.DEFINE_string(
-    "output", "docs/losses.md", "Markdown file to write."
-)
-
 _TEXT = """# Losses and metrics
 
-What each promises of pictures RGB in [0, 1], `[B, H, W, C]`; losses and their
+What each promises of pictures in [0, 1], `[B, H, W, C]`. Losses and their
 functions give one number per picture, metrics the mean over pictures. The same
-facts are attributes: `losses.ms_ssim.direction`, `metrics.PSNR().smallest_image`.
-The smallest picture is by default arguments; where it depends on a network, it is
-that network's `smallest_image`.
+facts are attributes: `losses.ms_ssim.direction`, `losses.SSIMLoss().border`.
+The smallest picture is that of the default arguments; where a network is asked,
+it is the network's `smallest_image`.
 
 Pictures outside [0, 1] are refused by a `ValueError` that names the likely
-mistake (0-255, [-1, 1], bfloat16, NaN); inside a step compiled by TensorFlow or
-JAX the same words come by that library's own error, and where XLA compiled it,
-which cannot raise, the value is NaN. `check=False` turns this off.
+mistake (0-255, [-1, 1], bfloat16, NaN). Inside a step compiled by TensorFlow or
+JAX the same words come by that library's own error; where XLA compiled it for
+TensorFlow, which then cannot raise, the value is NaN. `check=False` turns this
+off.
 
 {table}
 
-Made by `python -m benchmarks.contracts`.
-"""
+Made by `python -m benchmarks.contracts --output=docs/losses.md`."""
 
 
 def page() -> str:
@@ -68,8 +61,7 @@ def _promised(where: ModuleType) -> list[tuple[str, Any]]:
 
 
 def main() -> None:
-    images.write_bytes(_OUTPUT.value, page().encode())
-    print(f"Wrote {_OUTPUT.value}")
+    report.show(page())
 
 
 if __name__ == "__main__":

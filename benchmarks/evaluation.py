@@ -27,7 +27,6 @@ from percgen import images
 from percgen.evaluation import Protocol
 
 _DATA = flags.DEFINE_string("data", "data", "Folder of the test sets.")
-_OUTPUT = flags.DEFINE_string("output", None, "Markdown file to write, too.")
 
 Resize = Callable[[np.ndarray, int, int], np.ndarray]
 Score = Callable[[np.ndarray, np.ndarray, Protocol], tuple[float, float]]
@@ -217,7 +216,6 @@ def main() -> None:
         for name, value in deviations(data).items()
     ]
     report.write(
-        _OUTPUT.value,
         "The evaluation protocol",
         "python -m benchmarks.evaluation",
         "Bicubic, Y rounded, as in SelfExSR's tables (border replicated, "

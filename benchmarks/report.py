@@ -6,7 +6,11 @@ import platform
 from collections.abc import Iterable
 from collections.abc import Sequence
 
+from absl import flags
+
 from percgen import images
+
+OUTPUT = flags.DEFINE_string("output", None, "Markdown file to write, too.")
 
 _PACKAGES = (
     "tensorflow",
@@ -28,19 +32,23 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def write(path: str | None, title: str, made_by: str, *paragraphs: str) -> None:
-    """Prints a report, and writes it to a Markdown file if one is named.
+def write(title: str, made_by: str, *paragraphs: str) -> None:
+    """Prints a report with where it was made, and writes it to --output.
 
     Args:
-        path: Of the file, or None.
         title: Of the report.
         made_by: The command that repeats it.
         *paragraphs: Text and tables.
     """
-    text = "\n\n".join([f"# {title}", f"`{made_by}`", *paragraphs, machine()])
+    show("\n\n".join([f"# {title}", f"`{made_by}`", *paragraphs, machine()]))
+
+
+def show(text: str) -> None:
+    """Prints a text, and writes it to --output if that is given."""
     print(text)
-    if path:
-        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if OUTPUT.value:
+        path = pathlib.Path(OUTPUT.value)
+        path.parent.mkdir(parents=True, exist_ok=True)
         images.write_bytes(path, f"{text}\n".encode())
 
 

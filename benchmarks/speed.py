@@ -1,4 +1,4 @@
-r"""Times a measure against other libraries, one thread each.
+r"""Times MS-SSIM against other libraries, one thread each.
 
 Example:
     python -m benchmarks.speed ms_ssim
@@ -29,6 +29,7 @@ committed results:
 import concurrent.futures
 import multiprocessing
 import pathlib
+import re
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -50,7 +51,6 @@ _SIZES = flags.DEFINE_list(
     ["64x176x176x3", "8x256x256x3", "1x1080x1920x3"],
     "Batches to measure, BxHxWxC.",
 )
-_OUTPUT = flags.DEFINE_string("output", None, "Markdown file to write, too.")
 _CHART = flags.DEFINE_string("chart", None, "PNG of a bar chart to write.")
 
 _OURS, _TENSORFLOW = "percgen", "tf.image"
@@ -60,30 +60,19 @@ Calls = dict[str, Callable[[], Any]]  # "forward", "both".
 
 def batch(size: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns random pictures and the same with noise."""
-    try:
-        shape = tuple(map(int, size.split("x")))
-    except ValueError:
-        shape = ()
-    if len(shape) != 4:
-        raise ValueError(f"--sizes: expected BxHxWxC. Received: {size}.")
+    shape = tuple(map(int, size.split("x")))
     random = np.random.default_rng(0)
     x = random.random(shape, np.float32)
     noise = random.normal(0.0, 0.1, shape).astype(np.float32)
     return x, np.clip(x + noise, 0, 1)
 
 
-def contestants(measure: str, size: str) -> dict[str, Calls]:
+def contestants(size: str) -> dict[str, Calls]:
     """Returns what is timed, by library: forward, and forward and backward.
 
     Args:
-        measure: `"ms_ssim"`.
         size: Of the batch, BxHxWxC.
-
-    Raises:
-        ValueError: If the measure is unknown.
     """
-    if measure != "ms_ssim":
-        raise ValueError(f"Expected ms_ssim. Received: {measure!r}.")
     x, y = batch(size)
     found = {
         _OURS: _tensorflow_calls(losses.ms_ssim, x, y),
@@ -146,21 +135,21 @@ def milliseconds(
     }
 
 
-def peak_memory(measure: str, size: str, name: str) -> float:
+def peak_memory(size: str, name: str) -> float:
     """Returns how much the peak grows by forward and backward, in MiB.
 
     Runs in a new process, or the peak would be another's.
     """
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
-        return pool.submit(_peak_memory, measure, size, name).result()
+        return pool.submit(_peak_memory, size, name).result()
 
 
-def _peak_memory(measure: str, size: str, name: str) -> float:
+def _peak_memory(size: str, name: str) -> float:
     single_thread()
     # Everything is loaded, and compiled for a small batch, before we begin.
-    contestants(measure, "1x176x176x3")[name]["both"]()
-    call = contestants(measure, size)[name]["both"]
+    contestants("1x176x176x3")[name]["both"]()
+    call = contestants(size)[name]["both"]
     _PEAK.with_name("clear_refs").write_text("5")  # The peak starts anew.
     before = _peak()
     for _ in range(3):
@@ -217,21 +206,26 @@ def draw(path: str, ratios: dict[str, dict[str, float]]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    if len(arguments) != 1:
-        raise ValueError("Say what to time: python -m benchmarks.speed ms_ssim")
-    (measure,) = arguments
+    if arguments != ["ms_ssim"]:
+        raise ValueError(
+            "Say what to time: python -m benchmarks.speed ms_ssim. "
+            f"Received: {arguments}."
+        )
+    for size in _SIZES.value:
+        if not re.fullmatch(r"\d+x\d+x\d+x\d+", size):
+            raise ValueError(f"--sizes: expected BxHxWxC. Received: {size}.")
     single_thread()
     rows, ratios = [], {}
     bar = tqdm.tqdm(total=len(_SIZES.value) * (_REPEATS.value + 2), leave=False)
     for size in _SIZES.value:
-        found = contestants(measure, size)
+        found = contestants(size)
         times = milliseconds(found, _REPEATS.value, bar)
         del found
         base = times[_TENSORFLOW]
         ratios[size] = {n: t["both"] / base["both"] for n, t in times.items()}
         for name, kinds in times.items():
             shares = [kinds[kind] / base[kind] for kind in kinds]
-            memory = peak_memory(measure, size, name)
+            memory = peak_memory(size, name)
             rows.append(
                 [
                     size,
@@ -245,7 +239,6 @@ def main(arguments: Sequence[str]) -> None:
     if _CHART.value:
         draw(_CHART.value, ratios)
     report.write(
-        _OUTPUT.value,
         "Speed of MS-SSIM",
         "python -m benchmarks.speed ms_ssim",
         "One thread each, in turns, the least of "
