@@ -135,9 +135,9 @@ def spread(maps: Tensor, size: int, sigma: float, border: str) -> Tensor:
     if border == "same":
         maps = maps / _inside(maps, taps)
     else:
-        margin = [size - 1, size - 1]
+        margin = [size // 2, size // 2]
         maps = ops.pad(maps, [[0, 0], margin, margin, [0, 0]])
-    return _slide(_slide(maps, taps, 2, border), taps, 1, border)
+    return _slide(_slide(maps, taps, 2, "same"), taps, 1, "same")
 
 
 @functools.lru_cache

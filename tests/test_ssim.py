@@ -210,6 +210,36 @@ def test_the_gradient_of_flat_pictures_is_finite(photos, first, second):
     assert np.isfinite(loss_gradient(true, pred)).all()
 
 
+def autoencoder(dense, normalized):
+    """Returns a small untrained autoencoder of 192 x 192 pictures."""
+    layers = keras.layers
+    x = inputs = keras.Input([SIDE, SIDE, 3])
+    for filters in (8, 16):
+        x = layers.Conv2D(filters, 5, 4, "same")(x)
+        x = layers.BatchNormalization()(x) if normalized else x
+        x = layers.ReLU()(x)
+    if dense:
+        x = layers.Dense(32)(layers.Flatten()(x))
+        x = layers.Reshape([12, 12, 16])(layers.Dense(12 * 12 * 16)(x))
+    for filters in (8, 3):
+        x = layers.Conv2DTranspose(filters, 5, 4, "same")(x)
+    return keras.Model(inputs, layers.Activation("sigmoid")(x))
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("normalized", [False, True])
+def test_untrained_autoencoders_can_start(photos, dense, normalized):
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        model = autoencoder(dense, normalized)
+        with tf.GradientTape() as tape:
+            output = model(photos, training=True)
+            value = tf.reduce_mean(losses.MSSSIMLoss().call(photos, output))
+        for slope in tape.gradient(value, model.trainable_variables):
+            assert np.isfinite(slope).all()
+            assert np.abs(slope).max() > 0
+
+
 def test_equal_pictures_have_no_gradient(photos):
     assert np.abs(loss_gradient(photos, photos)).max() < 1e-8
 

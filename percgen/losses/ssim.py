@@ -140,56 +140,52 @@ def mean_similarity(
     Returns:
         `[K]`.
     """
+    window = (SIZE, _SIGMA, border)
 
-    def blur(maps: list[Tensor]) -> list[Tensor]:
-        blurred = image_ops.blur(ops.concatenate(maps), SIZE, _SIGMA, border)
-        return ops.split(blurred, len(maps))
+    def blur(maps: Tensor) -> Tensor:
+        return image_ops.blur(maps, *window)
 
-    def spread(maps: list[Tensor]) -> list[Tensor]:
-        maps = image_ops.spread(ops.concatenate(maps), SIZE, _SIGMA, border)
-        return ops.split(maps, 3)
+    def spread(maps: Tensor) -> Tensor:
+        return image_ops.spread(maps, *window)
 
     @ops.custom_gradient
     def mean(x: Tensor, y: Tensor) -> tuple[Tensor, Any]:
         s, d = x + y, x - y
-        mean_s, mean_d, square_s, square_d = blur([s, d, s * s, d * d])
+        mean_s, mean_d = blur(s), blur(d)
         p, q = mean_s * mean_s, mean_d * mean_d
-        v_d = square_d - q
-        inverse = 1.0 / (square_s - p + v_d + 2 * _C2)
-        share = v_d * inverse
-        similarity = 1.0 - 2.0 * share
+        v_d = blur(d * d) - q
+        inverse = 1.0 / (blur(s * s) - p + v_d + 2 * _C2)
+        similarity = 1.0 - 2.0 * v_d * inverse
+        # Half its gradient by v_s, and that less the one by v_d. Variances are
+        # means of squares, and these reach the pictures through s and d, less
+        # squares of means, and these reach them through m_s and m_d.
+        by_s, less = v_d * inverse * inverse, inverse
         if luminance:
-            inverse_l = 1.0 / (p + q + 2 * _C1)
-            share_l = q * inverse_l
-            light = 1.0 - 2.0 * share_l
-        whole = light * similarity if luminance else similarity
-        count = ops.cast(ops.shape(share)[1] * ops.shape(share)[2], "float32")
+            inverse = 1.0 / (p + q + 2 * _C1)
+            light = 1.0 - 2.0 * q * inverse
+            of_light = similarity * inverse
+            by_s, less = by_s * light, less * light
+            similarity = similarity * light
+        of_s, of_d = -by_s * mean_s, (less - by_s) * mean_d
+        of_x, of_y = of_s + of_d, of_s - of_d
+        if luminance:
+            of_s, of_d = mean_s * q * inverse, mean_d * (q * inverse - 1.0)
+            of_x = of_x + (of_s + of_d) * of_light
+            of_y = of_y + (of_s - of_d) * of_light
+        count = ops.shape(similarity)[1] * ops.shape(similarity)[2]
 
         def gradient(*arguments: Tensor, upstream: Tensor = None) -> Any:
             if upstream is None:  # Only on PyTorch Keras passes it by name.
                 (upstream,) = arguments
-            # Of the similarity by v_s and by v_d, both over two.
-            by_s = share * inverse
-            by_d = by_s - inverse
-            # Of the means, through the variances and through luminance.
-            by_p, by_q = -by_s, -by_d
-            if luminance:
-                by_s, by_d = by_s * light, by_d * light
-                by_l = share_l * inverse_l
-                by_p = similarity * by_l - by_s
-                by_q = similarity * (by_l - inverse_l) - by_d
-            of_s, of_d = by_p * mean_s, by_q * mean_d
-            factor = upstream * (4.0 / count)
-
-            # Apart, so that a target's gradient is not computed for nothing.
-            a, b, c = spread([by_s, by_d, of_s + of_d])
-            by_x = (s * a + d * b + c) * factor
-            a, b, c = spread([by_s, by_d, of_s - of_d])
-            by_y = (s * a - d * b + c) * factor
+            factor = upstream * (4.0 / ops.cast(count, "float32"))
+            across = spread(less * factor)
+            along = spread(by_s * (2.0 * factor)) - across
+            by_x = along * x + across * y + spread(of_x * factor)
+            by_y = along * y + across * x + spread(of_y * factor)
             return by_x, by_y
 
         # Rows first: the sum over a whole picture at once is less exact.
-        return ops.mean(ops.mean(whole, axis=1), axis=[0, 1]), gradient
+        return ops.mean(ops.mean(similarity, axis=1), axis=[0, 1]), gradient
 
     return mean(x, y)
 
