@@ -156,9 +156,9 @@ def mean_similarity(
         v_d = blur(d * d) - q
         inverse = 1.0 / (blur(s * s) - p + v_d + 2 * _C2)
         similarity = 1.0 - 2.0 * v_d * inverse
-        # Half its gradient by v_s, and that less the one by v_d. Variances are
-        # means of squares, and these reach the pictures through s and d, less
-        # squares of means, and these reach them through m_s and m_d.
+        # Its gradient is 2 by_s by v_s, and 2 (by_s - less) by v_d. Variances
+        # are means of squares, which reach s and d themselves, less squares of
+        # means, which reach them through m_s and m_d: of_s and of_d.
         by_s, less = v_d * inverse * inverse, inverse
         if luminance:
             inverse = 1.0 / (p + q + 2 * _C1)
