@@ -93,7 +93,11 @@ def main() -> None:
     pairs = _enlarged(references) if _BICUBIC.value else _paired(references)
     scores, worst = [], []
     bar = tqdm.tqdm(
-        pairs, total=len(references), unit=" pictures", file=sys.stdout
+        pairs,
+        total=len(references),
+        unit=" pictures",
+        file=sys.stdout,
+        disable=None,  # Where nobody looks on.
     )
     for name, true, pred in bar:
         scores.append(_score(name, true, pred, protocol))

@@ -18,7 +18,6 @@ from percgen.losses import contract
 from percgen.losses.ssim import BORDER
 from percgen.losses.ssim import CHANNELS
 from percgen.losses.ssim import SIZE
-from percgen.losses.ssim import lay
 from percgen.losses.ssim import mean_similarity
 from percgen.losses.ssim import over_channels
 from percgen.losses.ssim import refuse_border
@@ -174,8 +173,7 @@ def _pyramid(
     y_true, y_pred, verdict = contract.float_pair(y_true, y_pred, 1, check)
     scales = _scales(tuple(y_true.shape[1:3]), border, scales, exponents)
     powers = _exponents(exponents, scales)
-    x, y = lay(y_true), lay(y_pred)
-    means = []
+    x, y, means = y_true, y_pred, []
     for scale in range(scales):
         if scale:
             x, y = image_ops.halve(x), image_ops.halve(y)

@@ -55,7 +55,7 @@ def ssim(
     y_true, y_pred, verdict = contract.float_pair(
         y_true, y_pred, smallest, check
     )
-    means = mean_similarity(lay(y_true), lay(y_pred), border, luminance=True)
+    means = mean_similarity(y_true, y_pred, border, luminance=True)
     return over_channels(means, y_true) + verdict
 
 
@@ -100,17 +100,6 @@ class SSIMLoss(contract.PictureLoss):
         return {**super().get_config(), "border": self.border}
 
 
-def lay(images: Tensor) -> Tensor:
-    """Returns `[B, H, W, C]` as `[1, H, W, B C]`.
-
-    Every step below works on each channel of each picture by itself, and is
-    vectorized over the last axis: the longer, the better.
-    """
-    _, height, width, _ = ops.shape(images)
-    images = ops.transpose(images, [1, 2, 0, 3])
-    return ops.reshape(images, [1, height, width, -1])
-
-
 def over_channels(means: Tensor, images: Tensor) -> Tensor:
     """Returns `[B C]` as its mean over channels, `[B]`."""
     return ops.mean(ops.reshape(means, [-1, ops.shape(images)[3]]), axis=-1)
@@ -132,13 +121,13 @@ def mean_similarity(
     and 2 C1. The gradient is written out: it blurs three maps for one picture.
 
     Args:
-        x: `[1, H, W, K]`.
+        x: `[B, H, W, C]`.
         y: Likewise.
         border: As of `ssim`.
         luminance: Whether the luminance term is multiplied in.
 
     Returns:
-        `[K]`.
+        `[B C]`.
     """
     window = (SIZE, _SIGMA, border)
 
@@ -146,11 +135,12 @@ def mean_similarity(
         return image_ops.blur(maps, *window)
 
     def spread(maps: Tensor) -> Tensor:
-        return image_ops.spread(maps, *window)
+        return _unlay(image_ops.spread(maps, *window), ops.shape(x)[3])
 
     @ops.custom_gradient
     def mean(x: Tensor, y: Tensor) -> tuple[Tensor, Any]:
-        s, d = x + y, x - y
+        laid_x, laid_y = _lay(x), _lay(y)
+        s, d = laid_x + laid_y, laid_x - laid_y
         mean_s, mean_d = blur(s), blur(d)
         p, q = mean_s * mean_s, mean_d * mean_d
         v_d = blur(d * d) - q
@@ -188,6 +178,24 @@ def mean_similarity(
         return ops.mean(ops.mean(similarity, axis=1), axis=[0, 1]), gradient
 
     return mean(x, y)
+
+
+def _lay(images: Tensor) -> Tensor:
+    """Returns `[B, H, W, C]` as `[1, H, W, B C]`.
+
+    A convolution of each channel by itself is vectorized over the last axis:
+    the longer, the better.
+    """
+    _, height, width, _ = ops.shape(images)
+    images = ops.transpose(images, [1, 2, 0, 3])
+    return ops.reshape(images, [1, height, width, -1])
+
+
+def _unlay(maps: Tensor, channels: int) -> Tensor:
+    """Returns what `_lay` was given."""
+    _, height, width, _ = ops.shape(maps)
+    maps = ops.reshape(maps, [height, width, -1, channels])
+    return ops.transpose(maps, [2, 0, 1, 3])
 
 
 def refuse_border(border: str) -> None:
