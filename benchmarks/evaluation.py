@@ -1,4 +1,4 @@
-"""Reproduces the published tables of bicubic super-resolution, digit for digit.
+"""Reproduces published tables of bicubic super-resolution, to the last digit.
 
 Example:
     python -m benchmarks.evaluation --data=../shared/data

@@ -5,7 +5,7 @@ nothing without its protocol: `Protocol` says it in words.
 
 Reference:
     The tables of SelfExSR (Huang et al., CVPR 2015) and of BasicSR, which
-    `tests/test_evaluation.py` holds this to, digit for digit.
+    `tests/test_evaluation.py` holds this to.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Bicubic resizing, equal to MATLAB's `imresize` digit for digit.
+"""Bicubic resizing as MATLAB's `imresize` does it.
 
 The published tables of super-resolution stand on it; other libraries' bicubic
 differs by up to .7 dB (`benchmarks/evaluation.py` prints what each costs).

@@ -9,10 +9,9 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
+PACKAGES = ("percgen", "train", "serving", "benchmarks")
 FILES = sorted(
-    path
-    for folder in ("percgen", "train", "serving")
-    for path in (ROOT / folder).rglob("*.py")
+    path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")
 )
 ANY_BACKEND = ("ops", "losses", "comparators", "networks", "metrics")
 
@@ -64,7 +63,7 @@ def owners(source):
     found = set()
     for name in imports(source):
         parts = name.split(".")
-        while parts and parts[0] in ("percgen", "train", "serving"):
+        while parts and parts[0] in PACKAGES:
             path = ROOT.joinpath(*parts)
             file = (
                 path / "__init__.py"
