@@ -143,7 +143,7 @@ def milliseconds(
 def peak_memory(size: str, name: str) -> float:
     """Returns how much memory forward and backward hold at most, in MiB.
 
-    What TensorFlow's allocator counts, or of PyTorch, which does not count, how
+    What TensorFlow's allocator counts, or where none counts, as of PyTorch, how
     far the peak of the process grows. Runs in a new process.
     """
     os.environ["MALLOC_MMAP_THRESHOLD_"] = "65536"  # What is freed is gone.
@@ -154,9 +154,19 @@ def peak_memory(size: str, name: str) -> float:
 
 def _peak_memory(size: str, name: str) -> float:
     single_thread()
-    measure = _allocator_peak if name in (_OURS, _TENSORFLOW) else _process_peak
+    ours = name in (_OURS, _TENSORFLOW)
+    measure = _allocator_peak if ours and _counts() else _process_peak
     # Compiled anew each time, for TensorFlow then orders its steps anew.
     return max(measure(contestants(size)[name]["both"]) for _ in range(3))
+
+
+def _counts() -> bool:
+    """Tells whether TensorFlow's allocator counts; only oneDNN's does."""
+    try:
+        tf.config.experimental.get_memory_info("CPU:0")
+    except ValueError:
+        return False
+    return True
 
 
 def _allocator_peak(call: Callable[[], Any]) -> float:
