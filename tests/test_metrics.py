@@ -40,6 +40,14 @@ def test_ms_ssim_takes_the_arguments_of_its_function(photographs, mixed):
     assert float(metric.result()) == pytest.approx(expected, rel=1e-5)
 
 
+def test_small_pictures_are_refused_with_a_way_out(photographs, mixed):
+    with pytest.raises(ValueError, match="hold 3. Pass scales=None"):
+        metrics.MSSSIM().update_state(photographs, mixed)
+    small = photographs[:, :10]
+    with pytest.raises(ValueError, match="at least 11 x 11"):
+        metrics.SSIM().update_state(small, small)
+
+
 def test_a_random_picture_has_a_normalized_error_of_one(photographs):
     shuffled = np.roll(photographs, 1, axis=0)
     everything = metrics.mean_pair_distance(photographs)

@@ -43,12 +43,16 @@ class PictureMetric(keras.metrics.Mean):
         """Takes in pictures `[B, H, W, C]`, in [0, 1]."""
         # Looked at before they are changed in any way.
         y_true, y_pred, verdict = contract.float_pair(
-            y_true, y_pred, self.smallest_image, self.check
+            y_true, y_pred, self._least(), self.check
         )
         if self.luma:
             y_true, y_pred = ops.luma(y_true), ops.luma(y_pred)
         values = self.values(y_true, y_pred) + verdict
         return super().update_state(values, sample_weight)
+
+    def _least(self) -> int:
+        """Returns the height and width below which pictures are refused."""
+        return self.smallest_image
 
     def get_config(self) -> dict[str, Any]:
         config = {"luma": self.luma, "check": self.check}

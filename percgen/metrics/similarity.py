@@ -125,6 +125,9 @@ class MSSSIM(PictureMetric):
             check=False,
         )
 
+    def _least(self) -> int:
+        return 1  # Its function says how many scales a small picture holds.
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
