@@ -59,7 +59,17 @@ def promises(
     return write
 
 
-class PictureLoss(keras.losses.Loss):
+class Contract:
+    """What `promises` writes on every loss and metric."""
+
+    direction: str
+    value_range: tuple[float, float]
+    color_space: str
+    border: str
+    smallest_image: int
+
+
+class PictureLoss(Contract, keras.losses.Loss):
     """What losses of pictures share.
 
     Args:
@@ -67,12 +77,6 @@ class PictureLoss(keras.losses.Loss):
         check: Whether pictures outside [0, 1] are refused.
         **kwargs: `reduction` of `keras.losses.Loss`.
     """
-
-    direction: str
-    value_range: tuple[float, float]
-    color_space: str
-    border: str
-    smallest_image: int
 
     def __init__(self, name: str, check: bool = True, **kwargs: Any):
         # Whatever the precision of the networks and of Keras's defaults.

@@ -9,7 +9,7 @@ from percgen.losses import contract
 from percgen.ops import Tensor
 
 
-class PictureMetric(keras.metrics.Mean):
+class PictureMetric(contract.Contract, keras.metrics.Mean):
     """What metrics of pictures share: the mean of a function of pairs.
 
     Args:
@@ -19,12 +19,6 @@ class PictureMetric(keras.metrics.Mean):
         check: Whether pictures outside [0, 1] are refused.
         **kwargs: `dtype` of `keras.metrics.Metric`.
     """
-
-    direction: str
-    value_range: tuple[float, float]
-    color_space: str
-    border: str
-    smallest_image: int
 
     def __init__(
         self, name: str, luma: bool = False, check: bool = True, **kwargs: Any
