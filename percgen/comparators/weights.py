@@ -22,19 +22,21 @@ class WeightsError(ValueError):
 
 def load(
     model: keras.Model,
-    weights: str,
-    application: Callable[..., keras.Model],
+    weights: str | None,
+    application: Callable[..., keras.Model] | None,
     names: Mapping[str, str],
+    warn: bool,
 ) -> str:
     """Puts weights into a comparator.
 
     Args:
         model: The comparator, whose initial weights are the random ones.
-        weights: `"imagenet"`, `"random"` or the path of an `.h5` or `.npz`.
+        weights: `"imagenet"`, `"random"` or the path of a file.
         application: The network of `keras.applications` that knows Keras's own
-            file and its hash.
-        names: From layers of `model`, in order of depth, to their names in
-            files.
+            file and its hash, if there is one.
+        names: From layers of `model` to their names in files, where they
+            differ.
+        warn: Whether random weights are worth a warning.
 
     Returns:
         One line that says what was used, for the record of a run.
@@ -43,23 +45,31 @@ def load(
         WeightsError: If the weights cannot be had or lack a layer.
     """
     if weights == "random":
-        logging.warning(
-            "%s has RANDOM weights: it compares edges and colours, but has "
-            "never seen a picture. Results will be worse than with ImageNet "
-            "weights.",
-            model.name,
-        )
+        if warn:
+            logging.warning(
+                "%s has RANDOM weights: it compares edges and colours, but has "
+                "never seen a picture. Results will be worse than with trained "
+                "weights.",
+                model.name,
+            )
         return f"{model.name}: random orthogonal weights"
-    if weights == "imagenet":
+    if weights == "imagenet" and application:
         arrays = _download(application)
         provenance = f"{model.name}: imagenet, of keras.applications"
+    elif weights in (None, "imagenet"):
+        raise WeightsError(
+            f"{model.name} has no weights to download; give the path of a file "
+            f'or "random". Received: weights={weights!r}.'
+        )
     else:
         path = pathlib.Path(weights).expanduser()
-        arrays = _read(path)
+        arrays = read(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         provenance = f"{model.name}: {weights}, sha256 {digest}"
-    for layer, name in names.items():
-        _assign(model.get_layer(layer), arrays, name, weights)
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            name = names.get(layer.name, layer.name)
+            _assign(layer, arrays, name, weights)
     return provenance
 
 
@@ -80,7 +90,12 @@ def _download(application: Callable[..., keras.Model]) -> Arrays:
     }
 
 
-def _read(path: pathlib.Path) -> Arrays:
+def read(path: pathlib.Path) -> Arrays:
+    """Reads a file of weights.
+
+    Raises:
+        WeightsError: If it cannot be read.
+    """
     readers = {".h5": _read_h5, ".npz": _read_npz}
     if path.suffix not in readers:
         raise WeightsError(
