@@ -1,6 +1,7 @@
 """Reading and writing pictures as people have them.
 
-Knows Pillow and NumPy alone, so that a light client can use it.
+Knows Pillow and NumPy alone (`heat` knows Matplotlib), so that a light client
+can use it.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from percgen.resizing import resize as resize
 
 _MAX_INT16 = 65535
 _ORIENTATION = 0x0112  # The EXIF tag.
+_BRIGHTEST = 99.5  # Percent.
 
 
 class ImageError(ValueError):
@@ -110,6 +112,31 @@ def contact_sheet(
             left = right + gap
         top += max(p.shape[0] for p in row) + gap
     return sheet
+
+
+def heat(squares: np.ndarray, most: float) -> np.ndarray:
+    """Draws squared differences as light: equal steps of their root look equal.
+
+    By Matplotlib's "inferno": black, purple, orange, pale yellow. The squares
+    themselves would leave all but the worst places dark.
+
+    Args:
+        squares: `[..., H, W]`, 0 or more.
+        most: The square that is brightest; larger ones look like it. Where it
+            is 0, all is black.
+
+    Returns:
+        uint8 `[..., H, W, 3]`.
+    """
+    import matplotlib as mpl  # Here, so that only who draws needs it.
+
+    shares = np.asarray(squares, np.float32) / (most or np.inf)
+    return mpl.colormaps["inferno"](np.sqrt(shares), bytes=True)[..., :3]
+
+
+def brightest(squares: np.ndarray) -> float:
+    """Returns a good `most` for `heat`: but for 0.5%, none is larger."""
+    return float(np.percentile(squares, _BRIGHTEST))
 
 
 def write(path: str | os.PathLike, image: np.ndarray) -> None:

@@ -64,7 +64,7 @@ def expected_features(name, images, layers):
     return model(module.preprocess_input(images * 255.0))
 
 
-@pytest.mark.parametrize("name", sorted(comparators.COMPARATORS))
+@pytest.mark.parametrize("name", sorted(APPLICATIONS))
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 def test_agrees_with_keras_applications(name, suffix, tmp_path, photographs):
     write = {".npz": write_npz, ".h5": write_h5}[suffix]

@@ -7,8 +7,10 @@ import pytest
 import skimage
 from PIL import Image
 
+from percgen import comparators
 from percgen import evaluation
 from percgen import images
+from percgen import losses
 
 
 @pytest.fixture
@@ -148,3 +150,84 @@ def test_refuses_what_it_cannot_compare(refused, folders, tmp_path):
     (pictures / "coffee.bmp").unlink()
     error = refused("train.evaluate", *both)
     assert "Only one holds: coffee" in error
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Returns flags of two pictures, one gray, each with a square changed."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.mkdir()
+    b.mkdir()
+    for name, row in (("camera", 12), ("coffee", 40)):
+        photo = getattr(skimage.data, name)()[:64, :80]
+        other = photo.copy()
+        other[row : row + 8, 20:28] = 255 - other[row : row + 8, 20:28]
+        Image.fromarray(photo).save(a / f"{name}.png")
+        Image.fromarray(other).save(b / f"{name}.png")
+    return [f"--reference={a}", f"--images={b}", f"--output={tmp_path}"]
+
+
+HEATMAP = (
+    "--heatmap",
+    "--comparator=vgg19",
+    "--comparator_weights=random",
+    "--verbosity=-2",
+)
+
+
+def test_heatmaps_show_where_pictures_differ(run, changed, tmp_path):
+    layer = "--layer=relu1_2:0.5,relu2_2"
+    done = run("train.evaluate", *changed, *HEATMAP, layer)
+    assert done.returncode == 0, done.stderr
+    vgg = comparators.VGG19(["relu1_2", "relu2_2"], weights="random")
+    loss = losses.FeatureLoss(vgg, {"relu1_2": 0.5, "relu2_2": 1.0})
+    column, scores = "vgg19 relu1_2:0.5 relu2_2", read_scores(tmp_path)
+    assert list(scores["mean"])[-2:] == [column, "protocol"]
+    brightest = []
+    for name, row in (("camera", 12), ("coffee", 40)):
+        pair = [
+            images.read(tmp_path / folder / f"{name}.png") for folder in "ab"
+        ]
+        batches = [picture[None] / np.float32(255) for picture in pair]
+        expected = float(loss.call(*batches)[0])
+        assert float(scores[name][column]) == pytest.approx(expected, rel=1e-4)
+        brightest.append(images.brightest(loss.map(*batches)))
+        sheet = images.read(tmp_path / "heatmaps" / f"{name}.png")
+        assert sheet.shape == (64 + 16, 3 * 88 + 8, 3)
+        *shown, heat = (sheet[8:72, x : x + 80] for x in (8, 96, 184))
+        np.testing.assert_array_equal(shown, pair)
+        luma = heat.astype(int).sum(axis=-1)
+        found = np.unravel_index(luma.argmax(), luma.shape)
+        assert np.abs(np.subtract(found, [row + 3.5, 23.5])).max() < 7
+        assert luma[:, 48:].max() < 8
+    said = float(done.stdout.split("Brightest: ")[1])
+    assert said == pytest.approx(max(brightest), rel=1e-4)
+    assert column in done.stdout
+
+
+def test_the_brightest_can_be_given(run, changed, tmp_path):
+    layer = "--layer=relu1_1"
+    done = run("train.evaluate", *changed, *HEATMAP, layer, "--brightest=1e12")
+    assert done.returncode == 0, done.stderr
+    assert "Brightest: 1e+12" in done.stdout
+    sheet = images.read(tmp_path / "heatmaps" / "coffee.png")
+    assert sheet[8:72, 184:264].max() < 40
+
+
+def test_refuses_what_a_comparator_cannot_see(refused, changed, tmp_path):
+    error = refused("train.evaluate", *changed, *HEATMAP, "--layer=relu9_1")
+    assert "conv1_1, relu1_1, " in error
+    error = refused("train.evaluate", *changed, "--layer=relu1_1")
+    assert "--layer is for --heatmap" in error
+    gone = "--comparator_weights=gone.npz"
+    error = refused("train.evaluate", *changed, *HEATMAP, gone)
+    assert "gone.npz" in error
+    for folder in "ab":
+        path = tmp_path / folder / "coffee.png"
+        images.write(path, images.read(path)[:12, :40])
+    error = refused(
+        "train.evaluate", *changed, *HEATMAP, "--layer=pool4", "--shave=0"
+    )
+    assert "coffee: vgg19 pool4 needs pictures of at least 16 x 16" in error
+    assert "40 x 12" in error
+    assert not (tmp_path / "scores.csv").exists()

@@ -205,6 +205,25 @@ def test_lpips_reads_its_heads(tmp_path, photographs, noisy):
         losses.LPIPSLoss(comparator, HEADS, ["edges", "relu9_9"])
 
 
+@pytest.mark.parametrize(
+    ("net", "trunk", "widths"),
+    [
+        ("vgg", comparators.VGG16, [64, 128, 256, 512, 512]),
+        ("squeeze", comparators.SqueezeNet, [64, 128, 256, 384, 384, 512, 512]),
+    ],
+)
+def test_lpips_knows_the_layers_of_its_published_trunks(
+    net, trunk, widths, photographs, noisy
+):
+    layers = losses.lpips.LAYERS[net]
+    network = trunk(layers, "random", preprocessing="torch")
+    heads = [np.ones(width) for width in widths]
+    loss = losses.LPIPSLoss(network, heads, layers, net)
+    values = loss.call(photographs, noisy)
+    assert values.shape == (4,)
+    assert np.all(np.asarray(values) > 0)
+
+
 def test_lpips_says_when_its_trunk_is_not_the_published_one(caplog):
     vgg = comparators.VGG16(
         ["relu1_2"], weights="random", preprocessing="torch"

@@ -97,6 +97,15 @@ class TestAFinishedRun:
         style = logged(finished, "panel/style")
         assert style[8] < style[0]
 
+    def test_shows_where_the_comparator_sees_a_difference(self, finished):
+        assert list(logged(finished, "where/feature")) == [0, 2, 4, 6, 8]
+        width, height, png = logged(finished, "where/feature")[8]
+        assert (int(width), int(height)) == (4 * 264 + 8, 256 + 16)
+        heat = np.asarray(tf.image.decode_png(png))[8:-8, 8:264]
+        brightest = logged(finished, "where/feature_brightest")
+        assert all(value > 0 for value in brightest.values())
+        assert heat.std() > 10
+
     def test_can_be_replayed(self, finished, run, tmp_path):
         again = tmp_path / "again"
         done = run(

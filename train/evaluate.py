@@ -6,13 +6,18 @@ Example:
 
 Pictures are paired by name, without the ending. Leaves scores.csv and
 worst.png in --output: the worst pictures where they are worst, each as
-reference, picture and difference.
+reference, picture and difference. To see where a comparator sees a difference:
+
+    python -m train.evaluate --reference=Set5 --images=results --heatmap \
+        --comparator=vgg19 --comparator_weights=vgg19.npz --layer=relu2_2
 """
 
 import csv
+import functools
 import io
 import pathlib
 import sys
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,6 +31,7 @@ from percgen import command
 from percgen import evaluation
 from percgen import images
 from percgen import losses
+from train import heatmaps
 
 _REFERENCE = flags.DEFINE_string(
     "reference", None, "Folder of the true pictures.", required=True
@@ -68,6 +74,8 @@ _CROP = flags.DEFINE_bool(
 )
 _OUTPUT = flags.DEFINE_string("output", "evaluation", "Folder to write to.")
 
+flags.adopt_module_key_flags(heatmaps)
+
 _WORST, _WINDOW = 6, 192
 _GAIN = 2.0
 
@@ -79,6 +87,7 @@ class Score(NamedTuple):
     psnr: float
     ssim: float
     ms_ssim: float | None  # None: too small for five scales.
+    distances: tuple[float, ...] = ()  # Of --heatmap, if it was given.
 
 
 Pair = tuple[str, np.ndarray, np.ndarray]
@@ -90,21 +99,33 @@ def main() -> None:
     shave = _BICUBIC.value or 4 if _SHAVE.value is None else _SHAVE.value
     protocol = evaluation.Protocol(_PROTOCOL.value, shave, _ROUND_LUMA.value)
     references = _pictures(_REFERENCE.value)
-    pairs = _enlarged(references) if _BICUBIC.value else _paired(references)
+    pair = _enlarged if _BICUBIC.value else _paired
+    pairs = functools.partial(pair, references)
+    maps = heatmaps.of_flags()
     scores, worst = [], []
-    bar = tqdm.tqdm(
+    for name, true, pred in _shown(pairs(), len(references)):
+        distances = tuple(one.measure(name, true, pred) for one in maps)
+        score = _score(name, true, pred, protocol)
+        scores.append(score._replace(distances=distances))
+        worst.append((score.psnr, name, _closeup(true, pred)))
+        worst = sorted(worst, key=lambda one: one[:2])[:_WORST]
+    columns = [one.column for one in maps]
+    _report(scores, columns, protocol)
+    _write(scores, columns, protocol, [row for _, _, row in worst])
+    for one in maps:
+        folder = pathlib.Path(_OUTPUT.value, "heatmaps")
+        one.write(_shown(pairs(), len(references)), folder)
+
+
+def _shown(pairs: Iterator[Pair], number: int) -> Iterable[Pair]:
+    """Returns the pairs, and shows how far one is."""
+    return tqdm.tqdm(
         pairs,
-        total=len(references),
+        total=number,
         unit=" pictures",
         file=sys.stdout,
         disable=None,  # Where nobody looks on.
     )
-    for name, true, pred in bar:
-        scores.append(_score(name, true, pred, protocol))
-        worst.append((scores[-1].psnr, name, _closeup(true, pred)))
-        worst = sorted(worst, key=lambda one: one[:2])[:_WORST]
-    _report(scores, protocol)
-    _write(scores, protocol, [row for _, _, row in worst])
 
 
 def _pictures(folder: str) -> dict[str, pathlib.Path]:
@@ -209,22 +230,33 @@ def _closeup(true: np.ndarray, pred: np.ndarray) -> list[np.ndarray]:
 
 
 def _mean(scores: list[Score]) -> Score:
-    _, psnr, ssim, ms_ssim = zip(*scores, strict=True)
+    _, psnr, ssim, ms_ssim, distances = zip(*scores, strict=True)
     complete = None not in ms_ssim
     return Score(
         "mean",
         float(np.mean(psnr)),
         float(np.mean(ssim)),
         float(np.mean(ms_ssim)) if complete else None,
+        tuple(float(mean) for mean in np.mean(distances, axis=0)),
     )
 
 
-def _report(scores: list[Score], protocol: evaluation.Protocol) -> None:
+def _report(
+    scores: list[Score], columns: list[str], protocol: evaluation.Protocol
+) -> None:
     width = max(len(score.name) for score in scores) + 2
-    print(f"{'':{width}}   PSNR dB     SSIM  MS-SSIM  protocol")
-    for name, psnr, ssim, ms_ssim in (*scores, _mean(scores)):
+    more = "".join(f"{column:>12}  " for column in columns)
+    print(f"{'':{width}}   PSNR dB     SSIM  MS-SSIM  {more}protocol")
+    for name, psnr, ssim, ms_ssim, distances in (*scores, _mean(scores)):
         several = "      -" if ms_ssim is None else f"{ms_ssim:.5f}"
-        print(f"{name:{width}} {psnr:9.5f}  {ssim:.5f}  {several}  {protocol}")
+        more = "".join(
+            f"{distance:>{max(12, len(column))}.6g}  "
+            for column, distance in zip(columns, distances, strict=True)
+        )
+        print(
+            f"{name:{width}} {psnr:9.5f}  {ssim:.5f}  {several}  "
+            f"{more}{protocol}"
+        )
     equal = sum(np.isinf(score.psnr) for score in scores)
     if equal:
         print(f"{equal} pictures equal their references: PSNR is infinite.")
@@ -232,6 +264,7 @@ def _report(scores: list[Score], protocol: evaluation.Protocol) -> None:
 
 def _write(
     scores: list[Score],
+    columns: list[str],
     protocol: evaluation.Protocol,
     worst: list[list[np.ndarray]],
 ) -> None:
@@ -239,8 +272,11 @@ def _write(
     output.mkdir(parents=True, exist_ok=True)
     table = io.StringIO(newline="")
     writer = csv.writer(table)
-    writer.writerow([*Score._fields, "protocol"])
-    writer.writerows([*score, protocol] for score in (*scores, _mean(scores)))
+    writer.writerow([*Score._fields[:-1], *columns, "protocol"])
+    writer.writerows(
+        [*score[:-1], *score.distances, protocol]
+        for score in (*scores, _mean(scores))
+    )
     images.write_bytes(output / "scores.csv", table.getvalue().encode())
     images.write(output / "worst.png", images.contact_sheet(worst))
     print(f"Wrote scores.csv and worst.png to {output}")

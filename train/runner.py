@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,10 +13,10 @@ import tensorflow as tf
 import tqdm
 from absl import flags
 
-from percgen import comparators
 from percgen import data
 from percgen import images
 from percgen import tasks
+from train import comparison
 from train import workdir as workdir_lib
 
 WORKDIR = flags.DEFINE_string(
@@ -61,32 +60,15 @@ STRATEGY = flags.DEFINE_enum(
 MIXED_PRECISION = flags.DEFINE_bool(
     "mixed_precision", False, "Compute the networks in float16, scaled losses."
 )
-COMPARATOR = flags.DEFINE_enum(
-    "comparator",
-    "vgg16",
-    sorted(comparators.COMPARATORS),
-    "Network whose features are compared.",
-)
-COMPARATOR_WEIGHTS = flags.DEFINE_string(
-    "comparator_weights",
-    "imagenet",
-    "imagenet (downloaded by Keras), random, or an .h5 or .npz file.",
-)
+flags.adopt_module_key_flags(comparison)
 
 _RESUMABLE = {"workdir", "steps", "checkpoint_every"}
 _LOG_EVERY = 10
 _PANEL, _PANEL_SIDE = 4, 256
 
 
-def make_comparator(layers: Sequence[str]) -> keras.Model:
-    """Returns the comparator of the flags, as deep as `layers` ask."""
-    return comparators.COMPARATORS[COMPARATOR.value](
-        layers, weights=COMPARATOR_WEIGHTS.value, seed=SEED.value
-    )
-
-
 def run(make_task: Callable[[], tasks.Task]) -> None:
-    """Trains the task of the flags, and leaves its generator in the workdir.
+    """Trains a generator on photographs, and leaves it in the workdir.
 
     Args:
         make_task: Makes the compiled task; called inside the strategy's scope.
@@ -96,10 +78,53 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
             workdir, or the loss stops being finite.
         OSError: If the workdir cannot be written.
     """
-    workdir = workdir_lib.Workdir(WORKDIR.value, _RESUMABLE)
+    workdir = open_workdir()
     photographs = data.photographs(IMAGES.value, TFDS.value)
     panel = photographs.panel(_PANEL, max(_PANEL_SIDE, IMAGE_SIZE.value))
     strategy = make_strategy(STRATEGY.value)
+    task = train(
+        make_task,
+        lambda start, stop: photographs.batches(
+            IMAGE_SIZE.value, BATCH_SIZE.value, SEED.value, start, stop
+        ),
+        lambda task, step: _show(task, panel, step),
+        workdir,
+        strategy,
+    )
+    sheet = contact_sheet(panel, paint(task, panel))
+    workdir.finish(task.generator, sheet, task.comparator.provenance)
+    print(f"Wrote generator.keras and samples.png to {workdir.path}")
+
+
+def open_workdir() -> workdir_lib.Workdir:
+    """Returns the workdir of the flags; nothing is written yet."""
+    return workdir_lib.Workdir(WORKDIR.value, _RESUMABLE)
+
+
+def train(
+    make_task: Callable[[], tasks.Task],
+    batches: Callable[[int, int], tf.data.Dataset],
+    show: Callable[[tasks.Task, int], None],
+    workdir: workdir_lib.Workdir,
+    strategy: tf.distribute.Strategy,
+) -> tasks.Task:
+    """Trains the task of the flags, from where the workdir stands.
+
+    Args:
+        make_task: Makes the compiled task; called inside the strategy's scope.
+        batches: From a first step and the one after the last to their batches.
+        show: Writes summaries of a task after a step, for TensorBoard.
+        workdir: The run's folder.
+        strategy: What to train on.
+
+    Returns:
+        The task.
+
+    Raises:
+        ValueError: If the flags do not fit the machine or the workdir, or the
+            loss stops being finite.
+        OSError: If the workdir cannot be written.
+    """
     replicas = strategy.num_replicas_in_sync
     if BATCH_SIZE.value % replicas:
         raise ValueError(
@@ -115,10 +140,8 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
     print(f"Training {task.name} on {replicas} device(s); in {workdir.path}")
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
-    Loop(task, strategy, photographs, workdir, panel).run()
-    sheet = contact_sheet(panel, paint(task, panel))
-    workdir.finish(task.generator, sheet, task.comparator.provenance)
-    print(f"Wrote generator.keras and samples.png to {workdir.path}")
+    Loop(task, strategy, batches, show, workdir).run()
+    return task
 
 
 def make_strategy(choice: str) -> tf.distribute.Strategy:
@@ -152,9 +175,9 @@ class Loop:
 
     task: tasks.Task
     strategy: tf.distribute.Strategy
-    photographs: data.Photographs
+    batches: Callable[[int, int], tf.data.Dataset]
+    show: Callable[[tasks.Task, int], None]
     workdir: workdir_lib.Workdir
-    panel: np.ndarray
 
     def run(self) -> None:
         """Trains from the workdir's step to the last, checkpointing."""
@@ -170,7 +193,11 @@ class Loop:
         with bar, writer.as_default():
             if first == 0:
                 self._show(0)
-            batches = iter(self._batches(first, last))
+            batches = iter(
+                self.strategy.experimental_distribute_dataset(
+                    self.batches(first, last)
+                )
+            )
             for start in range(first, last, CHECKPOINT_EVERY.value):
                 stop = min(start + CHECKPOINT_EVERY.value, last)
                 self._train(start, stop, batches, bar)
@@ -197,13 +224,6 @@ class Loop:
                 self.task.reset_metrics()
             bar.update()
 
-    def _batches(self, start: int, stop: int) -> Any:
-        return self.strategy.experimental_distribute_dataset(
-            self.photographs.batches(
-                IMAGE_SIZE.value, BATCH_SIZE.value, SEED.value, start, stop
-            )
-        )
-
     @tf.function
     def _step(self, batch: Any) -> dict[str, tf.Tensor]:
         logs = self.strategy.run(self.task.train_step, (batch,))
@@ -227,11 +247,27 @@ class Loop:
             tf.summary.scalar("seconds_per_step", seconds, step)
 
     def _show(self, step: int) -> None:
-        """Shows the panel and its terms, which no choice of batch sways."""
-        sheet = contact_sheet(self.panel, paint(self.task, self.panel))
-        terms = self.task.terms(self.panel, training=False)
         with self.workdir.writing():
-            tf.summary.image("panel", sheet[None], step)
-            for name, values in terms.items():
-                tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
+            self.show(self.task, step)
             tf.summary.flush()
+
+
+def _show(task: tasks.Task, panel: np.ndarray, step: int) -> None:
+    """Shows the panel and its terms, which no choice of batch sways."""
+    sheet = contact_sheet(panel, paint(task, panel))
+    tf.summary.image("panel", sheet[None], step)
+    for name, values in task.terms(panel, training=False).items():
+        tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
+    _show_where(task, panel, step)
+
+
+def _show_where(task: tasks.Task, panel: np.ndarray, step: int) -> None:
+    """Shows where terms differ; each sheet's scale is a scalar beside it.
+
+    A scale for the whole run would be that of the untrained first panel.
+    """
+    for name, values in task.maps(panel).items():
+        most = images.brightest(values)
+        sheet = images.contact_sheet([list(images.heat(values, most))])
+        tf.summary.image(f"where/{name}", sheet[None], step)
+        tf.summary.scalar(f"where/{name}_brightest", most, step)

@@ -10,8 +10,6 @@ Ctrl-C stops; the same command goes on from the last checkpoint. Then
 `python -m serving.export --workdir=runs/starry --model_dir=models/starry`.
 """
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from absl import flags
@@ -21,6 +19,7 @@ from percgen import images
 from percgen import losses
 from percgen import networks
 from percgen import tasks
+from train import comparison
 from train import runner
 
 _STYLE_IMAGE = flags.DEFINE_string(
@@ -75,12 +74,14 @@ def main() -> None:
         )
     style_image = _read_style()
     feature, style = (
-        _layers(_FEATURE_LAYERS.value),
-        _layers(_STYLE_LAYERS.value),
+        comparison.parse(_FEATURE_LAYERS.value),
+        comparison.parse(_STYLE_LAYERS.value),
     )
 
     def make_task() -> tasks.Stylize:
-        comparator = runner.make_comparator(sorted({*feature, *style}))
+        comparator = comparison.make(
+            sorted({*feature, *style}), runner.SEED.value
+        )
         task = tasks.Stylize(
             networks.StyleGenerator(_VARIANT.value, _WIDTH.value),
             losses.FeatureLoss(comparator, feature),
@@ -109,20 +110,6 @@ def _read_style() -> np.ndarray:
         )
     image = images.shrink(image, _STYLE_SIZE.value)
     return np.asarray(image, np.float32)[None] / 255.0
-
-
-def _layers(items: Sequence[str]) -> dict[str, float]:
-    """Reads `relu1_2,relu2_2:0.5`."""
-    weights = {}
-    for item in items:
-        layer, _, weight = item.partition(":")
-        try:
-            weights[layer] = float(weight or 1.0)
-        except ValueError as error:
-            raise ValueError(
-                f"Expected LAYER or LAYER:WEIGHT. Received: {item}."
-            ) from error
-    return weights
 
 
 if __name__ == "__main__":

@@ -97,7 +97,11 @@ class Workdir:
         finally:
             draft.unlink(missing_ok=True)
         images.write(self.path / "samples.png", samples)
-        images.write_bytes(self.path / "used.txt", f"{used}\n".encode())
+        self.write("used.txt", f"{used}\n".encode())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file of the run, whole or not at all."""
+        images.write_bytes(self.path / name, content)
 
     def _check_flags(self, resumable: set[str]) -> None:
         file = self.path / "flags.txt"

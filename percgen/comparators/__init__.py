@@ -1,7 +1,21 @@
 """Comparators: frozen networks, from pictures to named features."""
 
+from percgen.comparators.alexnet import AlexNet as AlexNet
+from percgen.comparators.compact import Compact as Compact
+from percgen.comparators.exemplar import ExemplarCNN as ExemplarCNN
+from percgen.comparators.resnet import ResNet50Scorer as ResNet50Scorer
+from percgen.comparators.squeezenet import SqueezeNet as SqueezeNet
 from percgen.comparators.vgg import VGG16 as VGG16
 from percgen.comparators.vgg import VGG19 as VGG19
+from percgen.comparators.video import VideoNet as VideoNet
 from percgen.comparators.weights import WeightsError as WeightsError
 
-COMPARATORS = {"vgg16": VGG16, "vgg19": VGG19}
+COMPARATORS = {
+    "alexnet": AlexNet,
+    "compact": Compact,
+    "exemplar": ExemplarCNN,
+    "squeezenet": SqueezeNet,
+    "vgg16": VGG16,
+    "vgg19": VGG19,
+    "video": VideoNet,
+}

@@ -1,5 +1,6 @@
 """What every comparator is: frozen, from pictures to named features."""
 
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,6 +13,16 @@ from percgen.comparators import geometry
 from percgen.comparators import weights as weights_lib
 
 Step = Callable[[Any], Any]  # A layer, or a function that applies several.
+
+
+@dataclasses.dataclass
+class Aside:
+    """A step that is looked at, while the next goes on from the one before."""
+
+    step: Step
+
+    def __call__(self, x: Any) -> Any:
+        return self.step(x)
 
 
 class Comparator(keras.Model):
@@ -27,7 +38,8 @@ class Comparator(keras.Model):
         weights: `"imagenet"` (Keras's own file, downloaded to Keras's cache and
             checked by its hash; where Keras has the network), `"random"`
             (orthogonal), or the path of a file that
-            `percgen.comparators.weights` reads. A file that stops early serves
+            `percgen.comparators.weight_files` reads: `.h5`, `.npz` or
+            `.caffemodel`. A file that stops early serves
             if it reaches the deepest layer asked for.
         preprocess: From RGB in [0, 1] to what the network takes.
         steps: All layers of the network by name, in order.
@@ -56,7 +68,7 @@ class Comparator(keras.Model):
     def __init__(
         self,
         layers: Sequence[str],
-        weights: str,
+        weights: str | None,
         preprocess: Step,
         steps: Mapping[str, Step],
         file_names: Mapping[str, str] | None = None,
@@ -98,9 +110,11 @@ def _draw(
         )
     outputs = {}
     for name, step in steps.items():
-        x = step(x)
+        y = step(x)
         if name in wanted:
-            outputs[name] = x
+            outputs[name] = y
+        if not isinstance(step, Aside):
+            x = y
         if len(outputs) == len(set(wanted)):
             break
     return outputs

@@ -38,7 +38,9 @@ def sights(model: keras.Model) -> dict[str, Sight]:
     for operation in model.operations:
         window = _window(operation)
         before = [seen[id(x)] for x in _tensors(operation.input)]
-        stride, field = map(max, zip(*before, strict=True)) if before else (1, 1)
+        stride, field = (
+            map(max, zip(*before, strict=True)) if before else (1, 1)
+        )
         field += (window.size - 1) * stride
         stride *= window.stride
         seen[id(operation.output)] = (stride, field)

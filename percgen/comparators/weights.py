@@ -1,23 +1,19 @@
 """Where the weights of a comparator come from, and how they get in."""
 
 import hashlib
+import io
 import pathlib
-import zipfile
 from collections.abc import Callable
 from collections.abc import Mapping
+from typing import Any
 
-import h5py
 import keras
 import numpy as np
 from absl import logging
+from keras import ops
 
-Arrays = dict[
-    str, dict[str, np.ndarray]
-]  # {layer: {"kernel": ..., "bias": ...}}
-
-
-class WeightsError(ValueError):
-    """Raised when weights cannot be had, or lack a layer that is needed."""
+from percgen.comparators import weight_files
+from percgen.comparators.weight_files import WeightsError as WeightsError
 
 
 def load(
@@ -35,7 +31,7 @@ def load(
         application: The network of `keras.applications` that knows Keras's own
             file and its hash, if there is one.
         names: From layers of `model` to their names in files, where they
-            differ.
+            differ. Files that keep to the model's own names serve, too.
         warn: Whether random weights are worth a warning.
 
     Returns:
@@ -63,17 +59,25 @@ def load(
         )
     else:
         path = pathlib.Path(weights).expanduser()
-        arrays = read(path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        provenance = f"{model.name}: {weights}, sha256 {digest}"
+        arrays = weight_files.read(path)
+        provenance = record(model, path)
     for layer in model.layers:
         if hasattr(layer, "kernel"):
             name = names.get(layer.name, layer.name)
+            if name not in arrays and layer.name in arrays:
+                name = layer.name
             _assign(layer, arrays, name, weights)
     return provenance
 
 
-def _download(application: Callable[..., keras.Model]) -> Arrays:
+def record(model: keras.Model, path: pathlib.Path) -> str:
+    """Returns one line on weights from a file."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return f"{model.name}: {path}, sha256 {digest}"
+
+
+def _download(application: Callable[..., keras.Model]) -> weight_files.Arrays:
     try:
         source = application(include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises bare Exception for a failed URL.
@@ -90,63 +94,54 @@ def _download(application: Callable[..., keras.Model]) -> Arrays:
     }
 
 
-def read(path: pathlib.Path) -> Arrays:
-    """Reads a file of weights.
-
-    Raises:
-        WeightsError: If it cannot be read.
-    """
-    readers = {".h5": _read_h5, ".npz": _read_npz}
-    if path.suffix not in readers:
-        raise WeightsError(
-            '`weights` should be "imagenet", "random", or the path of an .h5 '
-            f"or .npz file. Received: weights={str(path)!r}."
-        )
-    try:
-        return readers[path.suffix](path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"Cannot read weights {path}: {error}") from error
-
-
-def _read_npz(path: pathlib.Path) -> Arrays:
-    arrays: Arrays = {}
-    with path.open("rb") as stream, np.load(stream) as file:
-        for key in file.files:
-            layer, _, kind = key.rpartition("_")
-            arrays.setdefault(layer, {})[kind] = file[key]
-    return arrays
-
-
-def _read_h5(path: pathlib.Path) -> Arrays:
-    """Reads the layout of keras-applications: a group for each layer."""
-    arrays: Arrays = {}
-    with h5py.File(path) as file:
-        layers = file.get("model_weights", file)
-        for name in layers.attrs["layer_names"]:
-            group = layers[name]
-            values = [np.asarray(group[w]) for w in group.attrs["weight_names"]]
-            kinds = ("kernel", "bias")[: len(values)]
-            arrays[_text(name)] = dict(zip(kinds, values, strict=False))
-    return arrays
-
-
-def _text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
-
-
 def _assign(
-    layer: keras.layers.Layer, arrays: Arrays, name: str, weights: str
+    layer: keras.layers.Layer,
+    arrays: weight_files.Arrays,
+    name: str,
+    weights: str,
 ) -> None:
     found = arrays.get(name, {})
-    if not {"kernel", "bias"} <= set(found):
-        raise WeightsError(
-            f"Weights {weights} do not reach layer {layer.name}: they lack "
-            f"{name}. They hold: {', '.join(sorted(arrays)) or 'no layer'}."
-        )
     for variable, kind in ((layer.kernel, "kernel"), (layer.bias, "bias")):
-        if found[kind].shape != tuple(variable.shape):
+        shape = tuple(variable.shape)
+        if kind not in found:
+            raise WeightsError(
+                f"Weights {weights} do not reach layer {layer.name}: they lack "
+                f"{name}_{kind}, {shape}. "
+                f"They hold: {', '.join(sorted(arrays)) or 'no layer'}."
+            )
+        value = _as_convolution(found[kind], shape)
+        if value.shape != shape:
             raise WeightsError(
                 f"Weights {weights} do not fit layer {layer.name}: its {kind} "
-                f"is {tuple(variable.shape)}, theirs {found[kind].shape}."
+                f"is {shape}, theirs {value.shape}."
             )
-        variable.assign(found[kind])
+        variable.assign(value)
+
+
+def _as_convolution(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns the kernel of a dense layer as that of the same convolution.
+
+    Or the reverse. Keras flattens features as they lie: height, width,
+    channels.
+    """
+    dense = {value.ndim, len(shape)} == {2, 4} and value.shape[-1] == shape[-1]
+    fits = dense and value.size == np.prod(shape)
+    return value.reshape(shape) if fits else value
+
+
+def arrays(model: keras.Model) -> dict[str, np.ndarray]:
+    """Returns kernels and biases of a comparator as an `.npz` names them."""
+    return {
+        f"{layer.name}_{kind}": ops.convert_to_numpy(getattr(layer, kind))
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+        for kind in ("kernel", "bias")
+    }
+
+
+def pack(named: Mapping[str, np.ndarray], dtype: str) -> bytes:
+    """Returns an `.npz` file of arrays, compressed."""
+    stream = io.BytesIO()
+    content: Any = {name: x.astype(dtype) for name, x in named.items()}
+    np.savez_compressed(stream, **content)
+    return stream.getvalue()

@@ -8,6 +8,7 @@ Reference:
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
+from typing import NoReturn
 
 import keras
 
@@ -30,8 +31,8 @@ class FeatureLoss(contract.PictureLoss):
     ||phi(y_pred) - phi(y_true)||^2 / (C H W).
 
     A caller that compares one picture by several losses computes its features
-    once and gives them to `describe` and `compare`; `call` is those two on
-    pictures.
+    once and gives them to `describe`, `compare` and `locate`; `call` and `map`
+    are those on pictures.
 
     Args:
         comparator: From pictures `[B, H, W, 3]` to features by layer name.
@@ -65,15 +66,31 @@ class FeatureLoss(contract.PictureLoss):
 
     def call(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
         """Returns `[B]` for pictures `[B, H, W, 3]`, or `[1, ...]` targets."""
-        y_true, verdict = contract.float_pictures(
-            "y_true", y_true, self.smallest_image, self.check
-        )
-        y_pred, other = contract.float_pictures(
-            "y_pred", y_pred, self.smallest_image, self.check
-        )
-        if self.same_size:
-            contract.refuse_other_shapes(y_true.shape[1:], y_pred.shape[1:])
-        return self.distance(y_true, y_pred) + verdict + other
+        y_true, y_pred, verdict = self._fit(y_true, y_pred)
+        return self.distance(y_true, y_pred) + verdict
+
+    def map(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
+        """Returns where the pictures differ, in the comparator's eyes.
+
+        At each position of each layer the squared difference, averaged over
+        channels, is enlarged to the picture's size by bilinear interpolation;
+        layers are summed by their weights. So the mean over pixels is `call`:
+        exactly for layers of the picture's own size, nearly for others.
+
+        Args:
+            y_true: `[B, H, W, 3]` or `[1, H, W, 3]`, in [0, 1].
+            y_pred: `[B, H, W, 3]`, likewise; H and W known when compiled.
+
+        Returns:
+            `[B, H, W]` in float32, 0 or more.
+
+        Raises:
+            ValueError: As `call`.
+        """
+        y_true, y_pred, verdict = self._fit(y_true, y_pred)
+        true = self.describe(self.comparator(y_true))
+        pred = self.describe(self.comparator(y_pred))
+        return self.locate(true, pred, y_pred.shape[1:3]) + verdict
 
     def distance(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
         """Returns `call` of pictures in float32 that were looked at already."""
@@ -92,9 +109,45 @@ class FeatureLoss(contract.PictureLoss):
     def compare(self, true: Features, pred: Features) -> ops.Tensor:
         """Returns `[B]` for two results of `describe`; `true` may be `[1]`."""
         return sum(
-            weight * _mean_square(pred[layer] - true[layer])
-            for layer, weight in self.weights.items()
+            _mean(values) for values in self.differences(true, pred).values()
         )
+
+    def locate(
+        self, true: Features, pred: Features, size: tuple[int, int]
+    ) -> ops.Tensor:
+        """Returns `map`, `[B, *size]`, for two results of `describe`."""
+        return sum(
+            _enlarge(values, size)
+            for values in self.differences(true, pred).values()
+        )
+
+    def differences(self, true: Features, pred: Features) -> Features:
+        """Returns what each position of each layer adds, weighted: `[B, h, w]`.
+
+        The mean over positions, summed over layers, is `compare`. (Of Gram
+        matrices, `[B, C]`: what each row adds.)
+        """
+        return {
+            layer: weight
+            * keras.ops.mean(
+                keras.ops.square(pred[layer] - true[layer]), axis=-1
+            )
+            for layer, weight in self.weights.items()
+        }
+
+    def _fit(
+        self, y_true: ops.Tensor, y_pred: ops.Tensor
+    ) -> tuple[ops.Tensor, ops.Tensor, ops.Tensor]:
+        """Returns both in float32 and their verdict, if they are fit."""
+        y_true, verdict = contract.float_pictures(
+            "y_true", y_true, self.smallest_image, self.check
+        )
+        y_pred, other = contract.float_pictures(
+            "y_pred", y_pred, self.smallest_image, self.check
+        )
+        if self.same_size:
+            contract.refuse_other_shapes(y_true.shape[1:], y_pred.shape[1:])
+        return y_true, y_pred, verdict + other
 
 
 @contract.promises(
@@ -126,7 +179,22 @@ class StyleLoss(FeatureLoss):
         """Returns the Gram matrix of each layer, `[B, C, C]`."""
         return {layer: ops.gram(features[layer]) for layer in self.weights}
 
+    def locate(
+        self, true: Features, pred: Features, size: tuple[int, int]
+    ) -> NoReturn:
+        """Raises `ValueError`: there is no place left to show."""
+        raise ValueError(
+            f"`{self.name}` compares Gram matrices, which have lost place: it "
+            "has no map. A FeatureLoss of the same layers has one."
+        )
 
-def _mean_square(difference: ops.Tensor) -> ops.Tensor:
-    axes = list(range(1, len(difference.shape)))
-    return keras.ops.mean(keras.ops.square(difference), axis=axes)
+
+def _mean(values: ops.Tensor) -> ops.Tensor:
+    return keras.ops.mean(values, axis=list(range(1, len(values.shape))))
+
+
+def _enlarge(values: ops.Tensor, size: tuple[int, int]) -> ops.Tensor:
+    enlarged = keras.ops.image.resize(
+        values[..., None], size, "bilinear", data_format="channels_last"
+    )
+    return enlarged[..., 0]

@@ -19,9 +19,15 @@ from percgen.losses import contract
 from percgen.losses import feature
 from percgen.ops import Tensor
 
-# Layers of each published trunk, in the order of its heads.
+# Layers of each published trunk, in the order of its heads. There is no "alex":
+# torchvision's AlexNet has 64-192-384-256-256 channels, in one group each, and
+# the one here 96-256-384-384-256, so its heads do not fit.
 LAYERS = {
     "vgg": ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
+    "squeeze": (
+        *("relu1", "fire3", "fire5"),
+        *("fire6", "fire7", "fire8", "fire9"),
+    ),
 }
 _EPSILON = 1e-10
 
@@ -37,9 +43,10 @@ class LPIPSLoss(feature.FeatureLoss):
     averaged over positions and summed over layers.
 
     Published values belong to the heads' own trunk: the torchvision networks
-    (for `"vgg"`, VGG-16 with `preprocessing="torch"`) and their ImageNet
-    weights. Any comparator serves as trunk, but the values are then comparable
-    among themselves alone, and the loss says so.
+    (for `"vgg"` VGG-16, for `"squeeze"` SqueezeNet 1.1, with
+    `preprocessing="torch"`) and their ImageNet weights. Any comparator serves
+    as trunk, but the values are then comparable among themselves alone, and the
+    loss says so.
 
     Args:
         comparator: The trunk: from pictures `[B, H, W, 3]` to features by name.
@@ -110,18 +117,17 @@ class LPIPSLoss(feature.FeatureLoss):
             for layer, values in super().describe(features).items()
         }
 
-    def compare(self, true: feature.Features, pred: feature.Features) -> Tensor:
-        """Returns `[B]` for two results of `describe`."""
-        return sum(
-            ops.mean(
-                ops.matmul(
-                    ops.square(pred[layer] - true[layer]),
-                    ops.convert_to_tensor(head[:, None]),
-                ),
-                axis=[1, 2, 3],
-            )
+    def differences(
+        self, true: feature.Features, pred: feature.Features
+    ) -> feature.Features:
+        """Returns the heads' judgement of each position, `[B, h, w]`."""
+        return {
+            layer: ops.matmul(
+                ops.square(pred[layer] - true[layer]),
+                ops.convert_to_tensor(head[:, None]),
+            )[..., 0]
             for layer, head in self.heads.items()
-        )
+        }
 
 
 def _read(path: str | os.PathLike, net: str) -> list[np.ndarray]:

@@ -1,3 +1,4 @@
 """Networks: what learns."""
 
+from percgen.networks.head import Headed as Headed
 from percgen.networks.residual import StyleGenerator as StyleGenerator

@@ -122,6 +122,30 @@ class MirrorFrame2D(ReflectionPadding2D):
 
 
 @keras.saving.register_keras_serializable("percgen")
+class BlockConv2D(layers.Conv2D):
+    """A convolution of stride 1 that computes 2 x 2 positions as one.
+
+    The same numbers, from one kernel shifted to each of the four places: with
+    three filters, a CPU is twice as fast at four times as many and stride 2.
+    Takes `[B, H, W, C]` and gives `[B, H - K + 1, W - K + 1, filters]`, which
+    have to be even.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        kernels = [
+            ops.pad(self.kernel, [[a, 1 - a], [b, 1 - b], [0, 0], [0, 0]])
+            for a in (0, 1)
+            for b in (0, 1)
+        ]
+        x = ops.conv(inputs, ops.concatenate(kernels, -1), strides=2)
+        height, width = ops.shape(x)[1:3]
+        x = ops.reshape(x, [-1, height, width, 2, 2, self.filters])
+        x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
+        x = ops.reshape(x, [-1, 2 * height, 2 * width, self.filters])
+        return x + self.bias
+
+
+@keras.saving.register_keras_serializable("percgen")
 class CropLike(layers.Layer):
     """Cuts the first of two batches of pictures to the size of the second."""
 
@@ -167,7 +191,7 @@ def _draw_modern(images: Any, width: int) -> Any:
     # checkerboards (Odena et al., "Deconvolution and checkerboard artifacts").
     x = block(layers.UpSampling2D(2)(x), 2 * width, 3)
     x = block(layers.UpSampling2D(2)(x), width, 3)
-    x = layers.Conv2D(3, 9)(ReflectionPadding2D(4)(x))
+    x = BlockConv2D(3, 9)(ReflectionPadding2D(4)(x))
     x = CropLike()([x, images])
     return layers.Activation("sigmoid", dtype="float32")(x)
 

@@ -87,6 +87,15 @@ class Stylize(Task):
             "total_variation": self.roughness.call(batch, paintings),
         }
 
+    def maps(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Unlike `self.feature.map`, for paintings that leave [0, 1] too.
+        photographs, paintings = (
+            self.feature.describe(self.comparator(pictures))
+            for pictures in (batch, self(batch, training=False))
+        )
+        size = batch.shape[1:3]
+        return {"feature": self.feature.locate(photographs, paintings, size)}
+
     def _style(
         self, paintings: tf.Tensor, features: losses.feature.Features
     ) -> tf.Tensor:

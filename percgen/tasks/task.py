@@ -55,6 +55,13 @@ class Task(keras.Model):
         """Returns each term of a batch, one number per image: `[B]`."""
         raise NotImplementedError
 
+    def maps(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Returns where terms see a difference, `[B, H, W]` each.
+
+        By the name of the term; only for terms that have a place.
+        """
+        return {}
+
     def train_step(self, batch: Any) -> Terms:
         with tf.GradientTape() as tape:
             terms = self.terms(batch, training=True)
@@ -83,5 +90,9 @@ class Task(keras.Model):
 
     def _weigh(self, terms: Terms) -> tf.Tensor:
         return tf.add_n(
-            [self.term_weights[name] * values for name, values in terms.items()]
+            [
+                self.term_weights[name] * values
+                for name, values in terms.items()
+                if self.term_weights[name]  # Or it would cost its gradient.
+            ]
         )

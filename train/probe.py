@@ -1,0 +1,169 @@
+r"""Asks how much a comparator's features tell of what a picture shows.
+
+A linear classifier (scikit-learn's ridge regression, its strength chosen on the
+training pictures by leaving one out) learns from the features of labelled
+pictures, averaged over each quarter of the picture; what it gets right on other
+pictures is printed, beside the same for random weights.
+
+Example:
+    python -m train.probe --comparator=exemplar --layer=relu3 \
+        --comparator_weights=runs/exemplar/comparator.npz --labelled=cifar10.npz
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from sklearn import linear_model
+from sklearn import pipeline
+from sklearn import preprocessing
+
+from percgen import command
+from percgen import comparators
+from train import comparison
+
+_LABELLED = flags.DEFINE_string(
+    "labelled",
+    None,
+    ".npz file with x_train and x_test, uint8 [N, H, W, 3], y_train and y_test.",
+)
+_PROBE_LAYERS = flags.DEFINE_list(
+    "probe_layers", None, "Layers to probe; by default the comparator's own."
+)
+_PROBE_SIZE = flags.DEFINE_integer(
+    "probe_size",
+    None,
+    "Side to which labelled pictures are enlarged; by default 32 for exemplar "
+    "and compact, else 99.",
+    lower_bound=8,
+)
+
+_BATCH = 100
+_STRENGTHS = np.logspace(0, 5, 11)
+_LAYERS = {
+    "exemplar": ["relu1", "relu2", "relu3"],
+    "video": ["relu3", "relu5", "pool5"],
+    "alexnet": ["relu3", "relu5", "pool5"],
+    "squeezenet": ["fire5", "fire9"],
+}
+
+
+class Labelled(NamedTuple):
+    """Pictures, uint8 `[N, H, W, 3]`, and their classes, to learn and to test."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def main() -> None:
+    labelled = read_labelled()
+    if labelled is None:
+        raise ValueError("Give --labelled.")
+    print(
+        compare(
+            comparison.COMPARATOR.value,
+            comparison.COMPARATOR_WEIGHTS.value,
+            labelled,
+        )
+    )
+
+
+def read_labelled() -> Labelled | None:
+    """Reads --labelled, if it is given.
+
+    Raises:
+        ValueError: If it is no such file.
+    """
+    if _LABELLED.value is None:
+        return None
+    try:
+        with np.load(_LABELLED.value) as file:
+            labelled = Labelled(*(file[name] for name in Labelled._fields))
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"Cannot read {_LABELLED.value}: {error}") from error
+    for x, y in (labelled[:2], labelled[2:]):
+        if x.dtype != np.uint8 or x.shape[0:1] + x.shape[3:] != (len(y), 3):
+            raise ValueError(
+                f"{_LABELLED.value} should hold uint8 [N, H, W, 3] and a label "
+                f"for each. Received: {x.dtype} {x.shape}, {len(y)} labels."
+            )
+    return labelled
+
+
+def compare(name: str, weights: str | None, labelled: Labelled) -> str:
+    """Returns a table: layers, accuracy, accuracy with random weights."""
+    layers = _PROBE_LAYERS.value or _LAYERS.get(
+        name, list(comparators.COMPARATORS[name].style_layers)
+    )
+    right = {
+        kind: probe(comparators.COMPARATORS[name](layers, source), labelled)
+        for kind, source in (("trained", weights), ("random", "random"))
+    }
+    lines = [f"{'layer':10} trained   random   gain  (% right)"]
+    for layer in layers:
+        trained, random = (100 * right[kind][layer] for kind in right)
+        lines.append(
+            f"{layer:10} {trained:7.1f} {random:8.1f} {trained - random:+6.1f}"
+        )
+    return "\n".join(lines)
+
+
+def probe(
+    comparator: comparators.comparator.Comparator, labelled: Labelled
+) -> dict[str, float]:
+    """Returns the share of test pictures that each layer gets right."""
+    train, test = (
+        _features(comparator, x) for x in (labelled.x_train, labelled.x_test)
+    )
+    right = {}
+    for layer in train:
+        classifier = pipeline.make_pipeline(
+            preprocessing.StandardScaler(),
+            linear_model.RidgeClassifierCV(_STRENGTHS),
+        )
+        classifier.fit(train[layer], labelled.y_train)
+        right[layer] = classifier.score(test[layer], labelled.y_test)
+    return right
+
+
+def _features(
+    comparator: comparators.comparator.Comparator, pictures: np.ndarray
+) -> dict[str, np.ndarray]:
+    small = comparator.name in ("exemplarcnn", "compact")
+    side = _PROBE_SIZE.value or (32 if small else 99)
+
+    @tf.function
+    def look(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch = tf.cast(batch, tf.float32) / 255.0
+        batch = keras.ops.image.resize(batch, (side, side), "bicubic")
+        features = comparator(tf.clip_by_value(batch, 0.0, 1.0))
+        return {layer: _quarters(x) for layer, x in features.items()}
+
+    found = [
+        look(pictures[start : start + _BATCH])
+        for start in range(0, len(pictures), _BATCH)
+    ]
+    return {
+        layer: np.concatenate([each[layer] for each in found])
+        for layer in found[0]
+    }
+
+
+def _quarters(features: tf.Tensor) -> tf.Tensor:
+    """Averages over quarters of the picture, or all of it where it is small."""
+    height, width = (max(1, side // 2) for side in features.shape[1:3])
+    parts = (
+        features[:, top, left]
+        for top in (slice(None, height), slice(-height, None))
+        for left in (slice(None, width), slice(-width, None))
+    )
+    means = [tf.reduce_mean(part, axis=(1, 2)) for part in parts]
+    return tf.concat(means[: 4 if min(features.shape[1:3]) > 1 else 1], axis=1)
+
+
+if __name__ == "__main__":
+    command.run(main)
