@@ -50,5 +50,5 @@ $(PEERS)/.ready: requirements.txt benchmarks/requirements.txt
 	@touch $@
 
 backends: $(PEERS)/.ready
-	KERAS_BACKEND=jax $(PEERS)/bin/python -m pytest tests/test_contracts.py
-	KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest tests/test_contracts.py
+	KERAS_BACKEND=jax $(PEERS)/bin/python -m pytest tests/test_contracts.py tests/test_comparator_contracts.py
+	KERAS_BACKEND=torch $(PEERS)/bin/python -m pytest tests/test_contracts.py tests/test_comparator_contracts.py

@@ -60,7 +60,7 @@ class Files:
         if not self.paths:
             raise ValueError(f"No file matches {pattern!r}.")
         self._unreadable: set[str] = set()
-        if not any(map(self._open, self.paths)):
+        if not any(map(self.open, self.paths)):
             raise ValueError(
                 f"None of the {len(self.paths)} files that match {pattern!r} "
                 "is a readable picture."
@@ -79,7 +79,7 @@ class Files:
             # A file that cannot be read gives its place to the next one.
             for candidate in range(position, position + 2 * len(self.paths)):
                 epoch, place = divmod(candidate, len(self.paths))
-                image = self._open(self.paths[order(epoch)[place]])
+                image = self.open(self.paths[order(epoch)[place]])
                 if image is not None:
                     return _crop(image, size, seed, position)
             raise ValueError("No picture can be read any more.")
@@ -87,13 +87,8 @@ class Files:
         positions = tf.data.Dataset.range(start * batch_size, stop * batch_size)
         return _batch(positions, load, size, batch_size)
 
-    def panel(self, count: int, size: int) -> np.ndarray:
-        stride = max(1, len(self.paths) // count)
-        opened = map(self._open, self.paths[::stride] + self.paths)
-        readable = (image for image in opened if image is not None)
-        return _panel(itertools.islice(readable, count), size)
-
-    def _open(self, path: str) -> Image.Image | None:
+    def open(self, path: str) -> Image.Image | None:
+        """Returns a picture, or None, with a warning, if it is unreadable."""
         if path in self._unreadable:
             return None
         try:
@@ -102,6 +97,12 @@ class Files:
             logging.warning("Skipped %s", error)
             self._unreadable.add(path)
             return None
+
+    def panel(self, count: int, size: int) -> np.ndarray:
+        stride = max(1, len(self.paths) // count)
+        opened = map(self.open, self.paths[::stride] + self.paths)
+        readable = (image for image in opened if image is not None)
+        return _panel(itertools.islice(readable, count), size)
 
 
 class Records:

@@ -1,10 +1,8 @@
 """Photographs to patches that teach a comparator without labels.
 
-References:
+Reference:
     Dosovitskiy, Springenberg, Riedmiller and Brox, "Discriminative unsupervised
     feature learning with convolutional neural networks", NIPS 2014, section 3.
-    Wang and Gupta, "Unsupervised learning of visual representations using
-    videos", ICCV 2015, section 3.
 """
 
 import math
@@ -44,9 +42,12 @@ class Exemplars:
         side = math.ceil(size * (1.4 * math.sqrt(2) + 0.4))
         (crops,) = photographs.batches(side, 2 * classes, seed, 0, 1)
         crops = np.asarray(crops)
-        luma = crops.mean(axis=3)
-        steep = ndimage.gaussian_gradient_magnitude(luma, 1.0, axes=(1, 2))
-        flattest = np.argsort(steep.mean(axis=(1, 2)), kind="stable")[:classes]
+        # One by one: over a batch it would blur each into its neighbours.
+        steep = [
+            ndimage.gaussian_gradient_magnitude(luma, 1.0).mean()
+            for luma in crops.mean(axis=3)
+        ]
+        flattest = np.argsort(steep, kind="stable")[:classes]
         crops = np.delete(crops, flattest, axis=0)
         self.crops = np.round(crops * 255.0).astype(np.uint8)
 
@@ -77,7 +78,7 @@ class Exemplars:
 
     def patch(self, number: int, random: np.random.Generator) -> np.ndarray:
         """Returns one version of a class, float32 `[S, S, 3]`."""
-        patch = _moved(
+        patch = moved(
             self.crops[number],
             self.size,
             shift=random.uniform(-0.2, 0.2, 2) * self.size,
@@ -85,57 +86,6 @@ class Exemplars:
             degrees=random.uniform(-20.0, 20.0),
         )
         return _recoloured(patch, random)
-
-
-class SyntheticTracks:
-    """Pairs of patches, the second as if the camera had moved since the first.
-
-    Our stand-in for patches tracked through video, from still photographs: the
-    second patch is moved by up to a quarter of its side, scaled, rotated,
-    mirrored in one case of eight, blurred, and lit in another way. Nothing in
-    it moves by itself, as things in video do.
-
-    Args:
-        photographs: Where patches come from.
-        size: Side of a patch, in pixels.
-    """
-
-    def __init__(self, photographs: data.Photographs, size: int):
-        self.photographs, self.size = photographs, size
-
-    def batches(
-        self, batch_size: int, seed: int, start: int, stop: int
-    ) -> tf.data.Dataset:
-        """Returns the pairs `[B, 2, S, S, 3]` of the steps."""
-        side = 2 * self.size
-        crops = self.photographs.batches(side, batch_size, seed, start, stop)
-        shape = (2, self.size, self.size, 3)
-        return each_step(crops, self._pair, seed, start, shape)
-
-    def _pair(
-        self, crop: np.ndarray, random: np.random.Generator
-    ) -> np.ndarray:
-        crop = np.round(crop * 255.0).astype(np.uint8)
-        start = random.uniform(-0.15, 0.15, 2) * self.size
-        scale = random.uniform(0.8, 1.3)
-        first = _moved(crop, self.size, start, scale, 0.0)
-        second = _moved(
-            crop,
-            self.size,
-            shift=start + random.uniform(-0.25, 0.25, 2) * self.size,
-            scale=scale * random.uniform(0.75, 1.3),
-            degrees=random.uniform(-15.0, 15.0),
-        )
-        if random.random() < 0.125:
-            second = second[:, ::-1]
-        second = ndimage.gaussian_filter(
-            second, random.uniform(0.0, 1.2), axes=(0, 1)
-        )
-        light = random.uniform(0.7, 1.3, 3) ** [1.0, 0.5, 0.5]
-        light = light[0] * np.array([1.0, light[1], light[2]])
-        second = second * light + random.uniform(-0.1, 0.1)
-        pair = np.stack([first, np.clip(second, 0.0, 1.0)])
-        return pair.astype(np.float32)
 
 
 def disturbed(
@@ -167,7 +117,9 @@ def each_step(
     def load(step: np.int64, batch: np.ndarray) -> np.ndarray:
         return np.stack(
             [
-                change(image, np.random.default_rng([seed, 4, int(step), place]))
+                change(
+                    image, np.random.default_rng([seed, 4, int(step), place])
+                )
                 for place, image in enumerate(batch)
             ]
         )
@@ -186,7 +138,7 @@ def _steps(
     return steps.map(load, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _moved(
+def moved(
     crop: np.ndarray,
     size: int,
     shift: np.ndarray,

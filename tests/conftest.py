@@ -83,6 +83,7 @@ def flags(tmp_path_factory, photo_folder, photographs):
         "--steps=8",
         "--checkpoint_every=2",
         "--width=4",
+        "--comparator=vgg16",
         "--comparator_weights=random",
         "--feature_layers=relu2_1",
         "--style_layers=relu1_2,relu2_1:0.5",

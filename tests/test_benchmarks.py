@@ -7,6 +7,7 @@ from conftest import ROOT
 from benchmarks import conformance
 from benchmarks import contracts
 from benchmarks import speed
+from percgen import comparators
 from percgen import images
 
 
@@ -63,6 +64,25 @@ def test_speed_refuses_what_it_does_not_know(refused):
     assert "'lpips'" in refused("benchmarks.speed", "lpips")
     error = refused("benchmarks.speed", "ms_ssim", "--sizes=12x12")
     assert "expected BxHxWxC. Received: 12x12" in error
+
+
+def test_comparators_prints_its_tables(run, refused, tmp_path):
+    report = tmp_path / "comparators.md"
+    done = run(
+        "benchmarks.comparators",
+        "--repeats=1",
+        "--size=1x64x64x3",
+        f"--output={report}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert report.read_text() == done.stdout
+    rows = re.findall(r"\| `(\w+)` \|.*\| [\d.]+ \| ([\d.]+) \|", done.stdout)
+    names = [*comparators.COMPARATORS, "vgg16", "vgg19"]
+    assert [name for name, _ in rows] == names
+    assert rows[-1][1] == "1.00"
+    assert "| compact | trunk2_2, relu2_2 | 2 | 14 | 64 |" in done.stdout
+    error = refused("benchmarks.comparators", "--size=12x12")
+    assert "expected BxHxWx3. Received: 12x12" in error
 
 
 def test_evaluation_says_what_it_lacks(refused, tmp_path):

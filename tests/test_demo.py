@@ -12,12 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 def test_the_demo_shows_itself(run, tmp_path):
     out = tmp_path / "demo"
-    done = run(
-        "train.demo",
-        f"--folder={out}",
-        "--steps=3",
-        "--comparator_weights=random",
-    )
+    done = run("train.demo", f"--folder={out}", "--steps=3")
     assert done.returncode == 0, done.stderr
     sheet = images.read(out / "before_after.png")
     assert sheet.shape[0] == 316

@@ -36,13 +36,46 @@ from percgen import images
 from percgen import networks
 from percgen import patches
 from percgen import tasks
+from percgen import tracks
 from percgen.comparators import distillation
 from percgen.comparators import weights as weights_lib
 from train import probe
 from train import runner
 
+# What flags are that are not given, sized for two CPU cores.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "exemplar": {
+        "image_size": 32,
+        "batch_size": 64,
+        "steps": 4000,
+        "learning_rate": 1e-3,
+    },
+    "video": {
+        "image_size": 99,
+        "batch_size": 32,
+        "steps": 1500,
+        "learning_rate": 3e-4,
+    },
+    "compact": {
+        "image_size": 128,
+        "batch_size": 8,
+        "steps": 6000,
+        "learning_rate": 2e-3,
+    },
+}
+
 _KIND = flags.DEFINE_enum(
-    "kind", None, ["exemplar", "video", "compact"], "See above.", required=True
+    "kind",
+    None,
+    list(_DEFAULTS),
+    "\n".join(
+        ["See above. Flags that are not given have defaults by kind:"]
+        + [
+            f"{kind}: " + " ".join(f"--{name}={x}" for name, x in own.items())
+            for kind, own in _DEFAULTS.items()
+        ]
+    ),
+    required=True,
 )
 _CLASSES = flags.DEFINE_integer(
     "classes", 2000, "Surrogate classes of --kind=exemplar.", lower_bound=2
@@ -60,15 +93,11 @@ _TEACHER_WEIGHTS = flags.DEFINE_string(
     "VGG-19's, for --kind=compact: imagenet (downloaded by Keras) or a file.",
 )
 flags.adopt_module_key_flags(runner)
-flags.adopt_module_key_flags(probe)
+for _name in ("labelled", "probe_layers", "probe_size"):
+    flags.declare_key_flag(_name)
 
-# Of the flags that are not given. Sized for two CPU cores.
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "exemplar": {"image_size": 32, "batch_size": 64, "steps": 4000},
-    "video": {"image_size": 99, "batch_size": 32, "steps": 1500},
-    "compact": {"image_size": 128, "batch_size": 8, "steps": 6000},
-}
-_LEARNING_RATES = {"exemplar": 1e-3, "video": 3e-4, "compact": 2e-3}
+# Of a replica: ranking has to have other patches, painting another's style.
+_LEAST_BATCH = {"exemplar": 1, "video": 5, "compact": 8}
 _PANEL = 8
 
 
@@ -95,15 +124,14 @@ class Course:
 
 def main() -> None:
     kind = _KIND.value
-    defaults = {**_DEFAULTS[kind], "learning_rate": _LEARNING_RATES[kind]}
-    for name, value in defaults.items():
-        if not flags.FLAGS[name].present:
-            flags.FLAGS[name].value = value
+    for name, value in _DEFAULTS[kind].items():
+        flags.FLAGS.set_default(name, value)  # Leaves flags that are given.
     labelled = probe.read_labelled()
     workdir = runner.open_workdir()
     photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)
-    course = _COURSES[kind](photographs)
     strategy = runner.make_strategy(runner.STRATEGY.value)
+    _check_batch(kind, strategy.num_replicas_in_sync)
+    course = _COURSES[kind](photographs)
     task = runner.train(
         lambda: _compiled(course.make_task()),
         course.batches,
@@ -121,6 +149,15 @@ def main() -> None:
         report = probe.compare(kind, file, labelled)
         print(report)
         workdir.write("probe.txt", f"{report}\n".encode())
+
+
+def _check_batch(kind: str, replicas: int) -> None:
+    least = _LEAST_BATCH[kind] * replicas
+    if runner.BATCH_SIZE.value < least:
+        raise ValueError(
+            f"--kind={kind} needs a --batch_size of at least {least} on "
+            f"{replicas} device(s). Received: {runner.BATCH_SIZE.value}."
+        )
 
 
 def _compiled(task: tasks.Task) -> tasks.Task:
@@ -172,15 +209,20 @@ def _exemplar(photographs: data.Photographs) -> Course:
 def _video(photographs: data.Photographs) -> Course:
     size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
     source = (
-        patches.SyntheticTracks(photographs, size)
+        tracks.SyntheticTracks(photographs, size)
         if _MOTION.value == "synthetic"
-        else patches.VideoTracks(photographs, size)
+        else tracks.VideoTracks(photographs, size)
     )
 
     def make_task() -> tasks.Task:
         network = comparators.VideoNet(
             ["pool5"], "random", seed=seed, trainable=True
         )
+        if size < network.smallest_image:
+            raise ValueError(
+                "--kind=video needs an --image_size of at least "
+                f"{network.smallest_image}. Received: {size}."
+            )
         head = networks.Headed(network, "pool5", 1024)
         return tasks.Rank(head, hard_after=runner.STEPS.value // 2)
 

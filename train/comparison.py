@@ -1,22 +1,39 @@
 """The comparator that a command's flags ask for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
 from percgen import comparators
+from percgen.comparators import cards
 
 COMPARATOR = flags.DEFINE_enum(
     "comparator",
-    "vgg16",
+    "compact",
     sorted(comparators.COMPARATORS),
-    "Network whose features are compared.",
+    "\n".join(
+        [
+            "Network whose features are compared:",
+            *[
+                f"{name}: {cards.summary(name)}"
+                for name in sorted(comparators.COMPARATORS)
+            ],
+        ]
+    ),
 )
 COMPARATOR_WEIGHTS = flags.DEFINE_string(
     "comparator_weights",
-    "imagenet",
-    "imagenet (downloaded by Keras), random, or an .h5 or .npz file.",
+    None,
+    "An .h5, .npz or .caffemodel file, imagenet (downloaded by Keras) or "
+    "random. By default the comparator's own: compact's lie in the package, "
+    "VGG's are downloaded by Keras, random's are drawn; others need a file.",
 )
+
+
+def chosen() -> type[Any]:
+    """Returns the class that the flags name."""
+    return comparators.COMPARATORS[COMPARATOR.value]
 
 
 def make(
@@ -31,9 +48,7 @@ def make(
     Raises:
         ValueError: If a layer is unknown, or the weights cannot be had.
     """
-    return comparators.COMPARATORS[COMPARATOR.value](
-        layers, weights=COMPARATOR_WEIGHTS.value, seed=seed
-    )
+    return chosen()(layers, weights=COMPARATOR_WEIGHTS.value, seed=seed)
 
 
 def parse(items: Sequence[str]) -> dict[str, float]:

@@ -7,14 +7,13 @@ photograph in demo/before_after.png.
 
 Example:
     make demo
-    make demo ARGS=--comparator_weights=vgg19.npz
+    make demo ARGS=--steps=1000
 """
 
 import contextlib
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -27,23 +26,14 @@ from scipy import spatial
 from skimage import data as skimage_data
 
 from percgen import command
-from percgen import comparators
 from percgen import images
 
 _FOLDER = flags.DEFINE_string(
     "folder", "demo", "Folder to fill; emptied first."
 )
 _STEPS = flags.DEFINE_integer("steps", 300, "Steps to train.", lower_bound=1)
-_COMPARATOR_WEIGHTS = flags.DEFINE_string(
-    "comparator_weights",
-    "auto",
-    "Weights of VGG-19: a file, imagenet, random, or auto: imagenet if Keras "
-    "can have it, else random.",
-)
-
 _LEARN_FROM = ("astronaut", "coffee", "rocket", "motorcycle_left")
 _UNSEEN = "chelsea"
-_DOWNLOAD_SECONDS = 20.0
 _CELLS = 900
 
 
@@ -60,10 +50,8 @@ def main() -> None:
     clock = Clock()
     with clock("draw the mosaic, gather photographs"):
         _gather(out)
-    with clock("find VGG-19's weights"):
-        weights = _find_weights()
     with clock(f"train {_STEPS.value} steps"):
-        _train(out, weights)
+        _train(out)
     with clock("export and prove"):
         model_dir = f"--model_dir={out / 'models' / 'mosaic'}"
         _run("serving.export", f"--workdir={out / 'run'}", model_dir)
@@ -78,7 +66,7 @@ def main() -> None:
     sheet = images.contact_sheet([[style, before, after]])
     images.write(out / "before_after.png", sheet)
     clock.report()
-    _say_what_next(out, weights)
+    _say_what_next(out)
 
 
 class Clock:
@@ -142,22 +130,7 @@ def _photo(name: str) -> np.ndarray:
     return images.read(next(folder.glob(f"{name}.*")))
 
 
-def _find_weights() -> str:
-    if _COMPARATOR_WEIGHTS.value != "auto":
-        return _COMPARATOR_WEIGHTS.value
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOAD_SECONDS)
-    try:
-        comparators.VGG19(["relu1_1"], weights="imagenet")
-    except comparators.WeightsError as error:
-        print(f"No ImageNet weights ({error})\nGoing on with RANDOM ones.")
-        return "random"
-    finally:
-        socket.setdefaulttimeout(before)
-    return "imagenet"
-
-
-def _train(out: pathlib.Path, weights: str) -> None:
+def _train(out: pathlib.Path) -> None:
     _run(
         "train.stylize",
         f"--style_image={out / 'mosaic.png'}",
@@ -166,12 +139,7 @@ def _train(out: pathlib.Path, weights: str) -> None:
         f"--steps={_STEPS.value}",
         "--image_size=128",
         "--style_size=384",
-        "--comparator=vgg19",
-        f"--comparator_weights={weights}",
-        "--feature_layers=relu2_2",
-        "--style_layers=relu1_2,relu2_2,relu3_1",
-        # Random features tell styles apart less.
-        f"--style_weight={30 if weights == 'random' else 5}",
+        "--style_weight=5",
     )
 
 
@@ -200,13 +168,8 @@ def _server(model_dir: str) -> Iterator[str]:
         process.wait()
 
 
-def _say_what_next(out: pathlib.Path, weights: str) -> None:
+def _say_what_next(out: pathlib.Path) -> None:
     print(f"\nLook at {out / 'before_after.png'}: style, photograph, painting.")
-    if weights == "random":
-        print(
-            "VGG-19 had random weights; ImageNet's see more: give a file by\n"
-            "  make demo ARGS=--comparator_weights=vgg19.npz"
-        )
     print(
         "Next, your own style and photographs:\n"
         "  .venv/bin/python -m train.stylize --style_image=painting.jpg \\\n"

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from percgen import comparators
 from percgen import images
 from percgen import losses
 from train import comparison
@@ -119,16 +118,12 @@ def of_flags() -> list[Heatmaps]:
         ValueError: If other flags ask for it and it does not; or as `Heatmaps`.
     """
     if _HEATMAP.value:
-        layers = _LAYER.value or _content_layers()
+        layers = _LAYER.value or comparison.chosen().content_layers
         return [Heatmaps(comparison.parse(layers))]
     for name in ("layer", "brightest", "comparator", "comparator_weights"):
         if flags.FLAGS[name].present:
             raise ValueError(f"--{name} is for --heatmap: give that too.")
     return []
-
-
-def _content_layers() -> tuple[str, ...]:
-    return comparators.COMPARATORS[comparison.COMPARATOR.value].content_layers
 
 
 def _rgb(picture: np.ndarray) -> np.ndarray:

@@ -6,10 +6,12 @@ pictures, averaged over each quarter of the picture; what it gets right on other
 pictures is printed, beside the same for random weights.
 
 Example:
-    python -m train.probe --comparator=exemplar --layer=relu3 \
+    python -m train.probe --comparator=exemplar --probe_layers=relu3 \
         --comparator_weights=runs/exemplar/comparator.npz --labelled=cifar10.npz
 """
 
+import zipfile
+import zlib
 from typing import NamedTuple
 
 import keras
@@ -27,7 +29,8 @@ from train import comparison
 _LABELLED = flags.DEFINE_string(
     "labelled",
     None,
-    ".npz file with x_train and x_test, uint8 [N, H, W, 3], y_train and y_test.",
+    ".npz file with x_train and x_test, uint8 [N, H, W, 3], and labels y_train "
+    "and y_test, [N].",
 )
 _PROBE_LAYERS = flags.DEFINE_list(
     "probe_layers", None, "Layers to probe; by default the comparator's own."
@@ -40,6 +43,17 @@ _PROBE_SIZE = flags.DEFINE_integer(
     lower_bound=8,
 )
 
+# What NumPy raises over files that are cut, or not what their name says.
+_BROKEN = (
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)flags.adopt_module_key_flags(comparison)
+
 _BATCH = 100
 _STRENGTHS = np.logspace(0, 5, 11)
 _LAYERS = {
@@ -51,7 +65,7 @@ _LAYERS = {
 
 
 class Labelled(NamedTuple):
-    """Pictures, uint8 `[N, H, W, 3]`, and their classes, to learn and to test."""
+    """Pictures, uint8 `[N, H, W, 3]`, and classes, to learn and to test."""
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -78,19 +92,32 @@ def read_labelled() -> Labelled | None:
     Raises:
         ValueError: If it is no such file.
     """
-    if _LABELLED.value is None:
-        return None
+    return None if _LABELLED.value is None else read(_LABELLED.value)
+
+
+def read(path: str) -> Labelled:
+    """Reads labelled pictures.
+
+    Raises:
+        ValueError: If they are none, or have fewer than two classes.
+    """
     try:
-        with np.load(_LABELLED.value) as file:
+        with open(path, "rb") as stream, np.load(stream) as file:
             labelled = Labelled(*(file[name] for name in Labelled._fields))
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"Cannot read {_LABELLED.value}: {error}") from error
+    except _BROKEN as error:
+        raise ValueError(f"Cannot read {path}: {error}") from error
     for x, y in (labelled[:2], labelled[2:]):
-        if x.dtype != np.uint8 or x.shape[0:1] + x.shape[3:] != (len(y), 3):
+        if x.dtype != np.uint8 or x.ndim != 4 or x.shape[::3] != (*y.shape, 3):
             raise ValueError(
-                f"{_LABELLED.value} should hold uint8 [N, H, W, 3] and a label "
-                f"for each. Received: {x.dtype} {x.shape}, {len(y)} labels."
+                f"{path} should hold uint8 [N, H, W, 3] and a label [N] for "
+                f"each. Received: {x.dtype} {x.shape}, {y.shape}."
             )
+    classes = len(np.unique(labelled.y_train))
+    if classes < 2 or not len(labelled.y_test):
+        raise ValueError(
+            f"{path} should hold two classes at least, and pictures to test. "
+            f"Received: {classes}, and {len(labelled.y_test)}."
+        )
     return labelled
 
 

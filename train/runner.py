@@ -16,7 +16,6 @@ from absl import flags
 from percgen import data
 from percgen import images
 from percgen import tasks
-from train import comparison
 from train import workdir as workdir_lib
 
 WORKDIR = flags.DEFINE_string(
@@ -60,7 +59,6 @@ STRATEGY = flags.DEFINE_enum(
 MIXED_PRECISION = flags.DEFINE_bool(
     "mixed_precision", False, "Compute the networks in float16, scaled losses."
 )
-flags.adopt_module_key_flags(comparison)
 
 _RESUMABLE = {"workdir", "steps", "checkpoint_every"}
 _LOG_EVERY = 10

@@ -40,13 +40,15 @@ _WIDTH = flags.DEFINE_integer(
 )
 _FEATURE_LAYERS = flags.DEFINE_list(
     "feature_layers",
-    ["relu2_2"],
-    "Layers that keep the photograph's content, each LAYER or LAYER:WEIGHT.",
+    None,
+    "Layers that keep the photograph's content, each LAYER or LAYER:WEIGHT; by "
+    "default the comparator's own, relu2_2 of compact and VGG.",
 )
 _STYLE_LAYERS = flags.DEFINE_list(
     "style_layers",
-    ["relu1_2", "relu2_2", "relu3_3", "relu4_3"],
-    "Layers that carry the style, likewise.",
+    None,
+    "Layers that carry the style, likewise; by default relu1_2, relu2_2 and "
+    "relu3_1 of compact; relu1_2, relu2_2, relu3_3 and relu4_3 of VGG.",
 )
 _STYLE_SCALES = flags.DEFINE_integer(
     "style_scales",
@@ -60,6 +62,7 @@ _STYLE_WEIGHT = flags.DEFINE_float("style_weight", 5.0, "Of that term.")
 _TOTAL_VARIATION_WEIGHT = flags.DEFINE_float(
     "total_variation_weight", 0.0, "Of that term."
 )
+flags.adopt_module_key_flags(comparison)
 flags.adopt_module_key_flags(runner)
 
 _SMALLEST_STYLE = 64
@@ -73,10 +76,9 @@ def main() -> None:
             f"least {least}. Received: {runner.IMAGE_SIZE.value}."
         )
     style_image = _read_style()
-    feature, style = (
-        comparison.parse(_FEATURE_LAYERS.value),
-        comparison.parse(_STYLE_LAYERS.value),
-    )
+    ours = comparison.chosen()
+    feature = comparison.parse(_FEATURE_LAYERS.value or ours.content_layers)
+    style = comparison.parse(_STYLE_LAYERS.value or ours.style_layers)
 
     def make_task() -> tasks.Stylize:
         comparator = comparison.make(

@@ -78,6 +78,7 @@ class AlexNet(comparator.Comparator):
         features = alexnet(images)["relu5"]
     """
 
+    convolutions = tuple(_CONVOLUTIONS)
     content_layers = ("relu4",)
     style_layers = ("relu1", "relu2", "relu3", "relu4", "relu5")
     origin = "Berkeley's BVLC, for unrestricted use; Krizhevsky et al. 2012"
@@ -93,11 +94,12 @@ class AlexNet(comparator.Comparator):
         name: str | None = None,
     ):
         variant = _choose(variant, weights)
+        drawn = seed if weights == "random" else None
         super().__init__(
             layers,
             weights,
             _prepare_int8 if variant == "int8" else _prepare,
-            dict(_steps(variant, seed if weights == "random" else None, dtype)),
+            dict(_steps(self.convolutions, variant, drawn, dtype)),
             trainable=trainable,
             name=name,
         )
@@ -112,7 +114,7 @@ def _choose(variant: str | None, weights: str | None) -> str:
             f"`variant` should be None or of {', '.join(_VARIANTS)}. "
             f"Received: variant={variant!r}."
         )
-    if weights in (None, "random", "imagenet"):
+    if weights in (None, "random", "zeros", "imagenet"):
         return variant or "caffenet"
     theirs = _tell(pathlib.Path(weights).expanduser())
     possible = (theirs,) if theirs else ("caffenet", "alexnet")
@@ -149,10 +151,10 @@ def _prepare_int8(images: Any) -> Any:
 
 
 def _steps(
-    variant: str, seed: int | None, dtype: Any
+    convolutions: Sequence[str], variant: str, seed: int | None, dtype: Any
 ) -> Iterator[tuple[str, comparator.Step]]:
     """Yields the name and the step of each layer, in order."""
-    for number, name in enumerate(_CONVOLUTIONS, 1):
+    for number, name in enumerate(convolutions, 1):
         yield name, _convolution(name, seed, number, dtype)
         if name != "fc8":
             relu = f"relu{number}"
@@ -171,10 +173,6 @@ def _steps(
 def _convolution(
     name: str, seed: int | None, number: int, dtype: Any
 ) -> keras.layers.Layer:
-    """Returns a layer with random weights, or zeros to be replaced.
-
-    To make fc6 and fc7 orthogonal takes some ten seconds.
-    """
     filters, side, groups = _CONVOLUTIONS[name]
     kind = caffe_layers.GroupedConv2D if groups > 1 else keras.layers.Conv2D
     framed = name in ("conv2", "conv3", "conv4", "conv5")
@@ -184,9 +182,7 @@ def _convolution(
         strides=4 if name == "conv1" else 1,
         padding="same" if framed else "valid",
         groups=groups,
-        kernel_initializer=(
-            "zeros" if seed is None else comparator.orthogonal(seed, number)
-        ),
+        kernel_initializer=comparator.orthogonal(seed, number),
         name=name,
         dtype=dtype,
     )

@@ -35,8 +35,8 @@ class Compact(comparator.Comparator):
 
     Args:
         layers: Names of the layers to return.
-        weights: `"pretrained"` (in the package), `"random"`, or the `.npz` file
-            that a training left.
+        weights: `"pretrained"` (in the package), the default, `"random"`, or
+            the `.npz` file that a training left.
         seed: Of `"random"` weights.
         dtype: Precision policy of every layer.
         trainable: Leaves the network to be trained.
@@ -54,7 +54,7 @@ class Compact(comparator.Comparator):
     def __init__(
         self,
         layers: Sequence[str] = ("relu2_2",),
-        weights: str = "pretrained",
+        weights: str | None = None,
         seed: int = 0,
         dtype: Any = "float32",
         trainable: bool = False,
@@ -62,9 +62,9 @@ class Compact(comparator.Comparator):
     ):
         super().__init__(
             layers,
-            str(_PRETRAINED) if weights == "pretrained" else weights,
+            str(_PRETRAINED) if weights in (None, "pretrained") else weights,
             _center,
-            _steps(seed, dtype),
+            _steps(seed if weights == "random" else None, dtype),
             trainable=trainable,
             name=name,
         )
@@ -74,7 +74,7 @@ def _center(images: Any) -> Any:
     return images * 2.0 - 1.0
 
 
-def _steps(seed: int, dtype: Any) -> dict[str, comparator.Step]:
+def _steps(seed: int | None, dtype: Any) -> dict[str, comparator.Step]:
     steps: dict[str, comparator.Step] = {}
     for block, (stand_in, trunk) in enumerate(_TRUNK.items(), 1):
         if block == 3:

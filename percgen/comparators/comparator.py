@@ -37,10 +37,11 @@ class Comparator(keras.Model):
         layers: Names of the layers to return.
         weights: `"imagenet"` (Keras's own file, downloaded to Keras's cache and
             checked by its hash; where Keras has the network), `"random"`
-            (orthogonal), or the path of a file that
+            (orthogonal), `"zeros"` (to look at the layers and not through
+            them), or the path of a file that
             `percgen.comparators.weight_files` reads: `.h5`, `.npz` or
-            `.caffemodel`. A file that stops early serves
-            if it reaches the deepest layer asked for.
+            `.caffemodel`. A file that stops early serves if it reaches the
+            deepest layer asked for. None is the class's own, if it has one.
         preprocess: From RGB in [0, 1] to what the network takes.
         steps: All layers of the network by name, in order.
         file_names: Names in weight files, where they differ, of layers.
@@ -120,10 +121,13 @@ def _draw(
     return outputs
 
 
-def orthogonal(seed: int, number: int) -> keras.Initializer:
+def orthogonal(seed: int | None, number: int) -> keras.Initializer:
     """Returns the initializer of the `number`-th layer's random weights.
 
     Orthogonal with the ReLU's gain, so that untrained features neither die nor
-    grow with depth; each layer has a seed of its own.
+    grow with depth; each layer has a seed of its own. Without a seed it gives
+    zeros, to be replaced: large orthogonal kernels take seconds.
     """
+    if seed is None:
+        return keras.initializers.Zeros()
     return keras.initializers.Orthogonal(2**0.5, seed * 100 + number)

@@ -15,6 +15,7 @@ from keras import ops
 
 from percgen import ops as house_ops
 from percgen.comparators import compact
+from percgen.comparators import weights as weights_lib
 
 Features = dict[str, Any]
 
@@ -89,12 +90,7 @@ class Pupil(keras.Model):
             photographs: Two or more, `[B, H, W, 3]`.
             features: VGG-19's of them.
         """
-        arrays = {
-            f"{layer.name}_{kind}": ops.convert_to_numpy(getattr(layer, kind))
-            for layer in self.compact.layers
-            if hasattr(layer, "kernel")
-            for kind in ("kernel", "bias")
-        }
+        arrays = weights_lib.arrays(self.compact)
         seen = self.compact(photographs)
         for layer, head in self.heads.items():
             turn = np.linalg.qr(ops.convert_to_numpy(head.kernel).T)[1].T

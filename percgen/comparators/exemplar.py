@@ -60,13 +60,13 @@ class ExemplarCNN(comparator.Comparator):
             layers,
             weights,
             preprocessing.torch,
-            _steps(seed, dtype),
+            _steps(seed if weights == "random" else None, dtype),
             trainable=trainable,
             name=name,
         )
 
 
-def _steps(seed: int, dtype: Any) -> dict[str, comparator.Step]:
+def _steps(seed: int | None, dtype: Any) -> dict[str, comparator.Step]:
     steps: dict[str, comparator.Step] = {}
     for number, filters in enumerate((*_FILTERS, _CODE), 1):
         last = filters == _CODE

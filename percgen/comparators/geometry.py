@@ -1,6 +1,5 @@
 """What a convolutional network sees: strides, receptive fields, its cost."""
 
-from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
@@ -94,10 +93,3 @@ def _window(operation: Any) -> _Window:
         return _Window()
     framed = operation.padding == "same"
     return _Window(size, operation.strides[0], framed)
-
-
-def describe(found: Mapping[str, Sight], layers: list[str]) -> str:
-    """Returns `name stride/field` of layers, in a line."""
-    return ", ".join(
-        f"{name} {found[name].stride}/{found[name].field}" for name in layers
-    )

@@ -81,7 +81,7 @@ class SqueezeNet(comparator.Comparator):
             layers,
             weights,
             PREPROCESSING[preprocessing],
-            dict(_steps(seed, dtype)),
+            dict(_steps(seed if weights == "random" else None, dtype)),
             {
                 f"fire{fire}_{part}": f"fire{fire}/{part}"
                 for fire in _FIRES
@@ -92,7 +92,9 @@ class SqueezeNet(comparator.Comparator):
         )
 
 
-def _steps(seed: int, dtype: Any) -> Iterator[tuple[str, comparator.Step]]:
+def _steps(
+    seed: int | None, dtype: Any
+) -> Iterator[tuple[str, comparator.Step]]:
     """Yields the name and the step of each layer, in order."""
     yield (
         "conv1",
@@ -114,7 +116,7 @@ def _steps(seed: int, dtype: Any) -> Iterator[tuple[str, comparator.Step]]:
             yield name, caffe_layers.max_pool(name, dtype)
 
 
-def _fire(number: int, seed: int, dtype: Any) -> Callable[[Any], Any]:
+def _fire(number: int, seed: int | None, dtype: Any) -> Callable[[Any], Any]:
     squeezed, expanded = _FIRES[number]
     squeeze, expand1x1, expand3x3 = (
         keras.layers.Conv2D(

@@ -7,11 +7,13 @@ Reference:
 
 from collections.abc import Sequence
 from typing import Any
+from typing import ClassVar
 
 import keras
 
 from percgen.comparators import comparator
 from percgen.comparators.preprocessing import PREPROCESSING
+from percgen.comparators.weights import WeightsError
 
 # Convolutions of each block; their filters.
 _VGG16 = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -25,8 +27,9 @@ class VGG16(comparator.Comparator):
 
     Args:
         layers: Names of the layers to return.
-        weights: `"imagenet"`, `"random"`, or a file: `.h5` of
-            keras-applications or `.npz` with arrays like `block1_conv1_kernel`.
+        weights: `"imagenet"`, the default, `"random"`, or a file: `.h5` of
+            keras-applications, `.npz` with arrays like `block1_conv1_kernel`,
+            or `.caffemodel`.
         seed: Of `"random"` weights.
         dtype: Precision policy of every layer.
         preprocessing: What the weights were trained on: `"caffe"` (BGR in
@@ -47,13 +50,18 @@ class VGG16(comparator.Comparator):
     blocks = _VGG16
     application = staticmethod(keras.applications.VGG16)
     content_layers = ("relu2_2",)
-    style_layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    style_layers: ClassVar[tuple[str, ...]] = (
+        "relu1_2",
+        "relu2_2",
+        "relu3_3",
+        "relu4_3",
+    )
     origin = "Oxford's Visual Geometry Group, CC BY 4.0; by Keras or a file"
 
     def __init__(
         self,
         layers: Sequence[str] = ("relu2_2",),
-        weights: str = "imagenet",
+        weights: str | None = None,
         seed: int = 0,
         dtype: Any = "float32",
         preprocessing: str = "caffe",
@@ -64,7 +72,9 @@ class VGG16(comparator.Comparator):
                 f"`preprocessing` should be of {', '.join(PREPROCESSING)}. "
                 f"Received: preprocessing={preprocessing!r}."
             )
-        steps = _steps(self.blocks, seed, dtype)
+        weights = "imagenet" if weights is None else weights
+        drawn = seed if weights == "random" else None
+        steps = _steps(self.blocks, drawn, dtype)
         super().__init__(
             layers,
             weights,
@@ -80,14 +90,57 @@ class VGG16(comparator.Comparator):
 
 
 class VGG19(VGG16):
-    """A frozen VGG-19. Arguments and errors are those of `VGG16`."""
+    """A frozen VGG-19: deeper, and the usual network of style transfer.
+
+    Arguments and errors are those of `VGG16`.
+    """
 
     blocks = _VGG19
     application = staticmethod(keras.applications.VGG19)
 
 
+class RandomVGG(VGG19):
+    """A VGG-19 that was never taught: random orthogonal weights, and no file.
+
+    What its layers see is edges and colours. It is there to be compared with,
+    and for whoever has no weights.
+
+    Args:
+        layers: Names of the layers to return.
+        weights: None or `"random"`.
+        seed: Of the weights.
+        dtype: Precision policy of every layer.
+        preprocessing: As of `VGG16`.
+        name: Of the model; by default its class's.
+
+    Raises:
+        ValueError: If a layer or a preprocessing is unknown.
+        WeightsError: If other weights are asked for.
+    """
+
+    style_layers = ("relu1_2", "relu2_2", "relu3_1")
+    origin = "random orthogonal numbers, never trained; no file"
+
+    def __init__(
+        self,
+        layers: Sequence[str] = ("relu2_2",),
+        weights: str | None = None,
+        seed: int = 0,
+        dtype: Any = "float32",
+        preprocessing: str = "caffe",
+        name: str | None = None,
+    ):
+        weights = "random" if weights is None else weights
+        if weights not in ("random", "zeros"):
+            raise WeightsError(
+                'A RandomVGG takes no weights but "random"; VGG19 does. '
+                f"Received: weights={weights!r}."
+            )
+        super().__init__(layers, weights, seed, dtype, preprocessing, name)
+
+
 def _steps(
-    blocks: Sequence[tuple[int, int]], seed: int, dtype: Any
+    blocks: Sequence[tuple[int, int]], seed: int | None, dtype: Any
 ) -> dict[str, comparator.Step]:
     steps: dict[str, comparator.Step] = {}
     for block, (convolutions, filters) in enumerate(blocks, 1):

@@ -31,6 +31,7 @@ class VideoNet(alexnet.AlexNet):
         WeightsError: If the weights cannot be had or do not reach a layer.
     """
 
+    convolutions = alexnet.AlexNet.convolutions[:5]
     origin = "trained by you: python -m train.comparator --kind=video"
 
     def __init__(

@@ -27,7 +27,7 @@ def load(
 
     Args:
         model: The comparator, whose initial weights are the random ones.
-        weights: `"imagenet"`, `"random"` or the path of a file.
+        weights: `"imagenet"`, `"random"`, `"zeros"` or the path of a file.
         application: The network of `keras.applications` that knows Keras's own
             file and its hash, if there is one.
         names: From layers of `model` to their names in files, where they
@@ -49,6 +49,8 @@ def load(
                 model.name,
             )
         return f"{model.name}: random orthogonal weights"
+    if weights == "zeros":
+        return f"{model.name}: zeros, which see nothing"
     if weights == "imagenet" and application:
         arrays = _download(application)
         provenance = f"{model.name}: imagenet, of keras.applications"

@@ -32,6 +32,8 @@ class Headed(keras.Model):
         self.trunk, self.layer = trunk, layer
         self.pool = layers.GlobalAveragePooling2D(name="mean")
         self.dropout = layers.Dropout(dropout)
+        if dropout:  # A checkpoint holds what is an attribute, or loses it.
+            self.seed = self.dropout.seed_generator.state
         self.dense = layers.Dense(outputs, name="head")
         self.dense.build([None, trunk.output[layer].shape[-1]])
         self.built = True

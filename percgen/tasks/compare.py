@@ -9,7 +9,6 @@ References:
 
 from collections.abc import Callable
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -28,9 +27,10 @@ class Distill(Task):
     in variances of the teacher's features over photographs.
 
     A network that learns through the pupil will look for pictures that please
-    it and not its teacher. So a quarter of each batch is painted first, by a few
-    steps on the pixels down the pupil's own distance from the next picture's
-    style, and the teacher is asked about the paintings too.
+    it and not its teacher. So a quarter of each batch is painted first, by a
+    few steps on the pixels down the pupil's own distance from the next
+    picture's style, and the teacher is asked about the paintings too. Batches
+    have to be of 8 at least on each replica, or there is no next picture.
 
     Args:
         pupil: From pictures to predictions by layer. Its `targets` prepares the
