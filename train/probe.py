@@ -42,6 +42,7 @@ _PROBE_SIZE = flags.DEFINE_integer(
     "and compact, else 99.",
     lower_bound=8,
 )
+flags.adopt_module_key_flags(comparison)
 
 # What NumPy raises over files that are cut, or not what their name says.
 _BROKEN = (
@@ -52,7 +53,7 @@ _BROKEN = (
     ValueError,
     zipfile.BadZipFile,
     zlib.error,
-)flags.adopt_module_key_flags(comparison)
+)
 
 _BATCH = 100
 _STRENGTHS = np.logspace(0, 5, 11)
