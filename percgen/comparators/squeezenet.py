@@ -60,7 +60,7 @@ class SqueezeNet(comparator.Comparator):
 
     content_layers = ("fire5",)
     style_layers = ("relu1", "fire3", "fire5", "fire7", "fire9")
-    origin = "Iandola et al. 2016, BSD-2-Clause; Keras's copy by rcmalli, MIT"
+    origin = "Iandola et al. 2016; rcmalli/keras-squeezenet's copy, MIT"
 
     def __init__(
         self,
