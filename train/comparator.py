@@ -39,13 +39,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "exemplar": {
         "image_size": 32,
         "batch_size": 64,
-        "steps": 4000,
+        "steps": 2000,
         "learning_rate": 1e-3,
     },
     "video": {
         "image_size": 99,
         "batch_size": 32,
-        "steps": 1500,
+        "steps": 1200,
         "learning_rate": 3e-4,
     },
     "compact": {
