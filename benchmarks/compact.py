@@ -224,7 +224,7 @@ def _train_upscaler(name: str, comparator: Comparator) -> keras.Model:
     crops = data.photographs(_PHOTOGRAPHS.value, None).batches(
         _CROP, _BATCH, 0, 0, _UPSCALE_STEPS.value
     )
-    network.fit(crops.map(_pair, tf.data.AUTOTUNE), verbose=2)
+    network.fit(crops.map(_pair, tf.data.AUTOTUNE), verbose=2, shuffle=False)
     network.save(path)
     return network
 
@@ -325,6 +325,7 @@ def _time_table(times: dict[str, dict[str, float]]) -> str:
 def _write_sheet(name: str, rows: list[list[np.ndarray]]) -> None:
     if report.OUTPUT.value:
         folder = pathlib.Path(report.OUTPUT.value).parent
+        folder.mkdir(parents=True, exist_ok=True)
         images.write(folder / name, images.contact_sheet(rows))
 
 
