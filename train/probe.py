@@ -58,7 +58,7 @@ _BROKEN = (
 _BATCH = 100
 _STRENGTHS = np.logspace(0, 5, 11)
 _LAYERS = {
-    "exemplar": ["relu1", "relu2", "relu3"],
+    "exemplar": ["relu1", "relu2", "relu3", "relu4"],
     "video": ["relu3", "relu5", "pool5"],
     "alexnet": ["relu3", "relu5", "pool5"],
     "squeezenet": ["fire5", "fire9"],

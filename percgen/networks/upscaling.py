@@ -19,9 +19,9 @@ class Upscaler(keras.Model):
     """Enlarges a picture: works at its own size, and shuffles at the end.
 
     Takes RGB in [0, 1], `[B, H, W, 3]`, and gives `[B, scale H, scale W, 3]`.
-    The answer is the picture enlarged by pixel, plus what was learnt; the last
-    layer starts at zero, so an untrained network gives the enlarged picture.
-    It is not cut to [0, 1], where its gradient would die.
+    The answer is the picture enlarged bilinearly, plus what was learnt; the
+    last layer starts at zero, so an untrained network gives the enlarged
+    picture. It is not cut to [0, 1], where its gradient would die.
 
     Args:
         scale: 2, 4 or 8.
@@ -105,6 +105,6 @@ def _draw(images: Any, scale: int, width: int, blocks: int) -> Any:
         )
     x = layers.ReLU()(conv(layers.Add()([x, first]), 2 * width))
     x = conv(x, 3 * scale**2, "zeros")
-    enlarged = layers.UpSampling2D(scale)(images)
+    enlarged = layers.UpSampling2D(scale, interpolation="bilinear")(images)
     x = layers.Add()([PixelShuffle(scale)(x), enlarged])
     return layers.Activation("linear", dtype="float32")(x)
