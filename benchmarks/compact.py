@@ -80,9 +80,9 @@ def main() -> None:
     report.write(
         "Compact, judged by VGG-19",
         "python -m benchmarks.compact",
-        f"Trained on `{_PHOTOGRAPHS.value}`, judged on {_JUDGED} photographs "
-        "that neither Compact nor the networks have seen. Compact's weights of "
-        f"content are multiplied by {factor:.2f}.",
+        f"VGG-19's own losses on {_JUDGED} photographs that neither Compact "
+        "nor the networks have seen, through whichever the networks were trained. "
+        f"Compact's weights of content are multiplied by {factor:.2f}.",
         _objectives(style, upscaled),
         "A training step, one thread, taking turns, the least of "
         f"{_REPEATS.value}:",

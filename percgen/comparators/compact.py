@@ -23,7 +23,7 @@ _FIRST = 6  # Side of the first layer's kernels.
 
 
 class Compact(comparator.Comparator):
-    """A frozen stand-in for VGG-19, a tenth of its cost and a tenth its width.
+    """A frozen stand-in for VGG-19, at a seventh of its cost.
 
     Its layers `relu1_2`, `relu2_2` and `relu3_1` are linear images of narrow
     convolutions, turned so that distances between them are distances between
