@@ -81,7 +81,7 @@ def main() -> None:
         "Compact, judged by VGG-19",
         "python -m benchmarks.compact",
         f"VGG-19's own losses on {_JUDGED} photographs that neither Compact "
-        "nor the networks have seen, through whichever the networks were trained. "
+        "nor the networks have seen, whichever they were trained through. "
         f"Compact's weights of content are multiplied by {factor:.2f}.",
         _objectives(style, upscaled),
         "A training step, one thread, taking turns, the least of "
