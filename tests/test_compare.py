@@ -49,24 +49,6 @@ class TestClassify:
         logs = task.test_step((photographs, self.CLASSES))
         assert float(logs["loss"]) == float(logs["cross_entropy"])
 
-    def test_two_replicas_learn_what_one_learns(self, photographs):
-        batch = (photographs[:, :32, :32], self.CLASSES)
-        dataset = tf.data.Dataset.from_tensor_slices(batch)
-        dataset = dataset.repeat(5).batch(4, drop_remainder=True)
-
-        def train(strategy):
-            with strategy.scope():
-                task = compiled(tasks.Classify(headed(3)))
-                start = task.generator.get_weights()
-            task.fit(dataset, verbose=0, shuffle=False)
-            return start, task.generator.get_weights()
-
-        start, one = train(tf.distribute.OneDeviceStrategy("CPU:0"))
-        _, two = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-        for before, a, b in zip(start, one, two, strict=True):
-            assert np.abs(a - before).max() > 1e-5
-            np.testing.assert_allclose(a, b, atol=1e-6)
-
     def test_a_checkpoint_holds_the_state_of_dropout(
         self, photographs, tmp_path
     ):
