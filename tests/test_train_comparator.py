@@ -170,7 +170,7 @@ def test_the_probe_tells_colours_apart(finished, run, labelled):
     table = (workdir / "probe.txt").read_text()
     assert table in done.stdout
     rows = [line.split() for line in table.splitlines()[1:]]
-    assert [row[0] for row in rows] == ["relu1", "relu2", "relu3"]
+    assert [row[0] for row in rows] == ["relu1", "relu2", "relu3", "relu4"]
     assert all(float(right) > 80 for row in rows for right in row[1:3])
 
 
