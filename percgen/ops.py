@@ -35,6 +35,23 @@ def gram(features: Tensor) -> Tensor:
     return ops.matmul(ops.transpose(flat, [0, 2, 1]), flat) / count
 
 
+def depth_to_space(features: Tensor, side: int) -> Tensor:
+    """Lays `side`^2 C channels out as squares of positions.
+
+    Args:
+        features: `[B, H, W, side^2 C]`.
+        side: Of a square.
+
+    Returns:
+        `[B, side H, side W, C]`.
+    """
+    height, width = ops.shape(features)[1:3]
+    channels = features.shape[-1] // side**2
+    x = ops.reshape(features, [-1, height, width, side, side, channels])
+    x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
+    return ops.reshape(x, [-1, height * side, width * side, channels])
+
+
 def total_variation(images: Tensor, exponent: int = 2) -> Tensor:
     """Returns how much neighbouring pixels differ.
 

@@ -11,6 +11,8 @@ import keras
 from keras import layers
 from keras import ops
 
+from percgen import ops as house_ops
+
 SMALLEST = 16
 _BLOCKS = 5
 _FRAME = 40
@@ -138,11 +140,7 @@ class BlockConv2D(layers.Conv2D):
             for b in (0, 1)
         ]
         x = ops.conv(inputs, ops.concatenate(kernels, -1), strides=2)
-        height, width = ops.shape(x)[1:3]
-        x = ops.reshape(x, [-1, height, width, 2, 2, self.filters])
-        x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
-        x = ops.reshape(x, [-1, 2 * height, 2 * width, self.filters])
-        return x + self.bias
+        return house_ops.depth_to_space(x, 2) + self.bias
 
 
 @keras.saving.register_keras_serializable("percgen")

@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 from keras import layers
-from keras import ops
+
+from percgen import ops
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -73,11 +74,7 @@ class PixelShuffle(layers.Layer):
         self.scale = scale
 
     def call(self, inputs: Any) -> Any:
-        height, width = ops.shape(inputs)[1:3]
-        side, channels = self.scale, inputs.shape[-1] // self.scale**2
-        x = ops.reshape(inputs, [-1, height, width, side, side, channels])
-        x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
-        return ops.reshape(x, [-1, height * side, width * side, channels])
+        return ops.depth_to_space(inputs, self.scale)
 
     def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
         batch, height, width, channels = shape
