@@ -1,16 +1,13 @@
-"""Photographs to batches: files, or TensorFlow Datasets.
+"""Photographs to batches: files, an array, or TensorFlow Datasets.
 
 A batch is a pure function of the seed and of the number of its step, so a run
 that was killed goes on with the very pictures it would have seen.
 """
 
-import functools
 import glob
 import itertools
 import os
-from collections.abc import Callable
 from collections.abc import Iterable
-from typing import Any
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +15,12 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
+from percgen import archives
+from percgen import crops
 from percgen import images
+from percgen.records import Records as Records
 
-_SHUFFLE_BUFFER = 2048
+_NAMES = ("x_train", "images")  # Of the array in a file, the first that is.
 
 
 class Photographs(Protocol):
@@ -69,23 +69,18 @@ class Files:
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
-        order = functools.lru_cache(maxsize=2)(
-            lambda epoch: np.random.default_rng([seed, epoch]).permutation(
-                len(self.paths)
-            )
-        )
+        order = crops.Order(len(self.paths), seed)
 
         def load(position: np.int64) -> np.ndarray:
             # A file that cannot be read gives its place to the next one.
-            for candidate in range(position, position + 2 * len(self.paths)):
-                epoch, place = divmod(candidate, len(self.paths))
-                image = self.open(self.paths[order(epoch)[place]])
+            for number in order.at(int(position)):
+                image = self.open(self.paths[number])
                 if image is not None:
-                    return _crop(image, size, seed, position)
+                    return crops.cut(image, size, seed, int(position))
             raise ValueError("No picture can be read any more.")
 
         positions = tf.data.Dataset.range(start * batch_size, stop * batch_size)
-        return _batch(positions, load, size, batch_size)
+        return crops.batches(positions, load, size, batch_size)
 
     def open(self, path: str) -> Image.Image | None:
         """Returns a picture, or None, with a warning, if it is unreadable."""
@@ -102,135 +97,101 @@ class Files:
         stride = max(1, len(self.paths) // count)
         opened = map(self.open, self.paths[::stride] + self.paths)
         readable = (image for image in opened if image is not None)
-        return _panel(itertools.islice(readable, count), size)
+        return crops.panel(itertools.islice(readable, count), size)
 
 
-class Records:
-    """Photographs of a TensorFlow Datasets data set.
-
-    Resuming reads past the records of the steps before, without decoding them.
+class Arrays:
+    """Photographs in an array of an `.npz` file, which memory holds.
 
     Args:
-        name: A data set with an `image` feature, such as `"coco/2017"`, or a
-            folder: one that `tfds` has prepared, or one in the layout of
-            `tfds.ImageFolder` (`train/label/x.jpg`).
-        split: Of the data set.
+        path: Of the file. The array is `x_train` or, where there is none,
+            `images`: uint8 `[N, H, W, 3]`, or gray, `[N, H, W]` or
+            `[N, H, W, 1]`. Nothing is ever unpickled.
 
     Raises:
-        ValueError: If it does not exist, cannot be had or holds no pictures.
+        ValueError: If the file cannot be read, or holds no such pictures.
     """
 
-    def __init__(self, name: str, split: str = "train"):
-        self.name, self.split = name, split
-        self._builder = _tfds_builder(name)
-        if split not in self._builder.info.splits:
-            raise ValueError(
-                f"Data set {name!r} has no split {split!r}. It has: "
-                f"{', '.join(self._builder.info.splits) or 'none'}."
-            )
+    def __init__(self, path: str):
+        self.pictures = _read_pictures(os.path.expanduser(path))
 
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
-        def load(position: np.int64, record: bytes) -> np.ndarray:
-            return _crop(images.open_rgb(record), size, seed, position)
+        order = crops.Order(len(self.pictures), seed)
 
-        records = self._records().shuffle(_SHUFFLE_BUFFER, seed).repeat()
-        records = records.take(stop * batch_size).skip(start * batch_size)
-        return _batch(
-            records.enumerate(start * batch_size), load, size, batch_size
-        )
+        def load(position: np.int64) -> np.ndarray:
+            image = self.open(next(order.at(int(position))))
+            return crops.cut(image, size, seed, int(position))
+
+        positions = tf.data.Dataset.range(start * batch_size, stop * batch_size)
+        return crops.batches(positions, load, size, batch_size)
+
+    def open(self, number: int) -> Image.Image:
+        """Returns a picture, in RGB."""
+        return Image.fromarray(self.pictures[number]).convert("RGB")
 
     def panel(self, count: int, size: int) -> np.ndarray:
-        records = self._records().take(count).as_numpy_iterator()
-        return _panel(map(images.open_rgb, records), size)
-
-    def _records(self) -> tf.data.Dataset:
-        import tensorflow_datasets as tfds
-
-        decoders = {"image": tfds.decode.SkipDecoding()}
-        records = self._builder.as_dataset(split=self.split, decoders=decoders)
-        return records.map(lambda record: record["image"])
+        total = len(self.pictures)
+        stride = max(1, total // count)
+        numbers = (place * stride % total for place in range(count))
+        return crops.panel(map(self.open, numbers), size)
 
 
 def photographs(pattern: str | None, tfds_name: str | None) -> Photographs:
-    """Returns the photographs of a glob, or of a TensorFlow Datasets name.
+    """Returns the photographs of files, or of a TensorFlow Datasets name.
+
+    Args:
+        pattern: A glob, or several; or the path of an `.npz` file.
+        tfds_name: As `Records` takes it.
 
     Raises:
         ValueError: If not exactly one is given, or it holds no pictures.
     """
     if bool(pattern) == bool(tfds_name):
         raise ValueError("Give either --images or --tfds.")
-    return Files(pattern) if pattern else Records(str(tfds_name))
+    if not pattern:
+        return Records(str(tfds_name))
+    return Arrays(pattern) if pattern.endswith(".npz") else Files(pattern)
 
 
-def _tfds_builder(name: str) -> Any:
-    import tensorflow_datasets as tfds
+def refuse_smaller(photographs: Photographs, size: int) -> None:
+    """Raises `ValueError` if no photograph has a square of that size.
 
-    try:
-        if not os.path.isdir(name):
-            builder = tfds.builder(name)
-            builder.download_and_prepare()
-        elif os.path.exists(os.path.join(name, "dataset_info.json")):
-            builder = tfds.builder_from_directory(name)
-        else:
-            builder = tfds.ImageFolder(name)
-    except Exception as error:  # tfds raises a class of its own for each cause.
-        reason = " ".join(str(error).split())
-        raise ValueError(f"Cannot get data set {name!r}: {reason}") from error
-    if "image" not in builder.info.features:
+    Of `Records` nothing is known before they are decoded.
+    """
+    if isinstance(photographs, Files):
+        sizes: Iterable = map(images.header_size, photographs.paths)
+    elif isinstance(photographs, Arrays):
+        sizes = [photographs.pictures.shape[1:3]]
+    else:
+        return
+    most = 0
+    for sides in sizes:
+        most = max(most, min(sides))
+        if most >= size:  # As of many pictures the first will mostly be.
+            return
+    raise ValueError(
+        f"No photograph has {size} x {size} pixels; the largest has a shorter "
+        f"side of {most}. Give a smaller --image_size."
+    )
+
+
+def _read_pictures(path: str) -> np.ndarray:
+    held = archives.names(path)
+    name = next((name for name in _NAMES if name in held), None)
+    if name is None:
         raise ValueError(
-            f"Data set {name!r} has no feature `image`. It has: "
-            f"{', '.join(builder.info.features)}."
+            f"{path} should hold pictures as {' or '.join(_NAMES)}. "
+            f"It holds: {', '.join(held) or 'nothing'}."
         )
-    return builder
-
-
-def _batch(
-    positions: tf.data.Dataset,
-    load: Callable[..., np.ndarray],
-    size: int,
-    batch_size: int,
-) -> tf.data.Dataset:
-    def load_one(*args: tf.Tensor) -> tf.Tensor:
-        image = tf.numpy_function(load, args, tf.float32)
-        return tf.ensure_shape(image, [size, size, 3])
-
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
-    return (
-        positions.map(load_one, num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(batch_size, drop_remainder=True)
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
-
-
-def _crop(
-    image: Image.Image, size: int, seed: int, position: np.int64
-) -> np.ndarray:
-    """Cuts a random square of at least `size`, where the picture has it."""
-    random = np.random.default_rng([seed, 1, int(position)])
-    short = min(image.size)
-    side = int(random.integers(min(size, short), short, endpoint=True))
-    left = int(random.integers(0, image.width - side, endpoint=True))
-    top = int(random.integers(0, image.height - side, endpoint=True))
-    square = image.resize(
-        (size, size),
-        Image.Resampling.BICUBIC,
-        box=(left, top, left + side, top + side),
-    )
-    # A number anywhere in the step that it was rounded to: a crop of one colour
-    # would have no variance, so that each instance norm of a generator would
-    # multiply the gradient by 1 / sqrt(epsilon); fifteen of them overflow.
-    pixels = np.asarray(square, np.float32)
-    pixels = pixels + random.random(pixels.shape, np.float32) - 0.5
-    pixels = np.clip(pixels / 255.0, 0.0, 1.0)
-    return pixels[:, ::-1] if random.random() < 0.5 else pixels
-
-
-def _panel(opened: Iterable[Image.Image], size: int) -> np.ndarray:
-    squares = [images.center_square(image, size) for image in opened]
-    return np.stack([np.asarray(s, np.float32) / 255.0 for s in squares])
+    (pictures,) = archives.read(path, [name])
+    channels = pictures.shape[3:]
+    shaped = pictures.ndim >= 3 and channels in ((), (1,), (3,))
+    if pictures.dtype != np.uint8 or not shaped or not pictures.size:
+        raise ValueError(
+            f"{path} should hold {name} as uint8 [N, H, W, 3], or for gray "
+            "[N, H, W] or [N, H, W, 1]. "
+            f"Received: {pictures.dtype} {list(pictures.shape)}."
+        )
+    return pictures[..., 0] if channels == (1,) else pictures

@@ -72,6 +72,18 @@ def is_plain(path: str | os.PathLike) -> bool:
         return upright and known and not image.mode.startswith("I")
 
 
+def header_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Returns width and height by a file's header alone; 0 if it has none.
+
+    Of a picture on its side they change places.
+    """
+    try:
+        with _opened(path) as image:
+            return image.size
+    except ImageError:
+        return 0, 0
+
+
 def to_png(image: Image.Image) -> bytes:
     """Returns a picture as the bytes of a quickly compressed PNG file."""
     buffer = io.BytesIO()

@@ -2,31 +2,16 @@
 
 import contextlib
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Iterator
 
 import h5py
 import numpy as np
 
+from percgen import archives
 from percgen.comparators import caffe
 
 # {layer: {"kernel": ..., "bias": ...}}
 Arrays = dict[str, dict[str, np.ndarray]]
-
-# What readers raise over files that are cut, or not what their name says.
-_BROKEN = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class WeightsError(ValueError):
@@ -55,7 +40,7 @@ def array_names(path: pathlib.Path) -> list[str]:
     Raises:
         WeightsError: If it cannot be read.
     """
-    with reading(path), _open_npz(path) as file:
+    with reading(path), archives.open_npz(path) as file:
         return file.files
 
 
@@ -80,25 +65,14 @@ def reading(path: pathlib.Path) -> Iterator[None]:
         yield
     except WeightsError:
         raise
-    except _BROKEN as error:
+    except archives.BROKEN as error:
         raise WeightsError(f"Cannot read weights {path}: {error}") from error
-
-
-@contextlib.contextmanager
-def _open_npz(path: pathlib.Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """Opens an archive; pickles are never loaded, alone or in one."""
-    with path.open("rb") as stream:
-        if not zipfile.is_zipfile(stream):
-            raise ValueError("no .npz archive, or only the beginning of one")
-        stream.seek(0)
-        with np.lib.npyio.NpzFile(stream, allow_pickle=False) as file:
-            yield file
 
 
 def _read_npz(path: pathlib.Path) -> Arrays:
     """Reads `conv1_kernel`, `conv1_bias`, ...; or `conv1_kernel_q`, ..."""
     arrays: Arrays = {}
-    with _open_npz(path) as file:
+    with archives.open_npz(path) as file:
         for kind in ("kernel", "bias"):
             layers = [
                 key.removesuffix("_q").removesuffix(f"_{kind}")

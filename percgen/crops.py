@@ -1,0 +1,103 @@
+"""Squares of pictures, in batches that the seed and the step alone decide."""
+
+import functools
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from percgen import images
+
+
+class Order:
+    """The order in which pictures are seen: each once an epoch.
+
+    Args:
+        count: Of the pictures.
+        seed: Of their order, another one in each epoch.
+    """
+
+    def __init__(self, count: int, seed: int):
+        self._count = count
+        self._epoch = functools.lru_cache(maxsize=2)(
+            lambda epoch: np.random.default_rng([seed, epoch]).permutation(
+                count
+            )
+        )
+
+    def at(self, position: int) -> Iterator[int]:
+        """Yields the picture of a position, then those to take its place."""
+        for candidate in range(position, position + 2 * self._count):
+            epoch, place = divmod(candidate, self._count)
+            yield int(self._epoch(epoch)[place])
+
+
+def cut(image: Image.Image, size: int, seed: int, position: int) -> np.ndarray:
+    """Cuts a random square of at least `size`, where the picture has it.
+
+    Args:
+        image: RGB. One smaller than `size` is enlarged.
+        size: Side of the result, in pixels.
+        seed: Of all randomness, with the position.
+        position: Of the square, in all that is ever cut.
+
+    Returns:
+        float32 in [0, 1], `[size, size, 3]`, mirrored in one case of two.
+    """
+    random = np.random.default_rng([seed, 1, int(position)])
+    short = min(image.size)
+    side = int(random.integers(min(size, short), short, endpoint=True))
+    left = int(random.integers(0, image.width - side, endpoint=True))
+    top = int(random.integers(0, image.height - side, endpoint=True))
+    square = image.resize(
+        (size, size),
+        Image.Resampling.BICUBIC,
+        box=(left, top, left + side, top + side),
+    )
+    # A number anywhere in the step that it was rounded to: a crop of one colour
+    # would have no variance, so that each instance norm of a generator would
+    # multiply the gradient by 1 / sqrt(epsilon); fifteen of them overflow.
+    pixels = np.asarray(square, np.float32)
+    pixels = pixels + random.random(pixels.shape, np.float32) - 0.5
+    pixels = np.clip(pixels / 255.0, 0.0, 1.0)
+    return pixels[:, ::-1] if random.random() < 0.5 else pixels
+
+
+def panel(opened: Iterable[Image.Image], size: int) -> np.ndarray:
+    """Returns the middles of pictures, float32 in [0, 1], `[N, S, S, 3]`."""
+    squares = [images.center_square(image, size) for image in opened]
+    return np.stack([np.asarray(s, np.float32) / 255.0 for s in squares])
+
+
+def batches(
+    positions: tf.data.Dataset,
+    load: Callable[..., np.ndarray],
+    size: int,
+    batch_size: int,
+) -> tf.data.Dataset:
+    """Returns batches `[batch_size, size, size, 3]` of what `load` returns."""
+
+    def load_one(*args: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(load, args, tf.float32)
+        return tf.ensure_shape(image, [size, size, 3])
+
+    return in_batches(positions, load_one, batch_size)
+
+
+def in_batches(
+    positions: tf.data.Dataset, load: Callable[..., tf.Tensor], batch_size: int
+) -> tf.data.Dataset:
+    """Returns batches of what a function of TensorFlow's makes of positions."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return (
+        positions.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(batch_size, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
+    )
