@@ -1,5 +1,9 @@
 """Networks: what learns."""
 
+from percgen.networks.autoencoder import ConvAutoencoder as ConvAutoencoder
+from percgen.networks.autoencoder import FCAutoencoder as FCAutoencoder
 from percgen.networks.head import Headed as Headed
 from percgen.networks.residual import StyleGenerator as StyleGenerator
+from percgen.networks.srcnn import SRCNN as SRCNN
+from percgen.networks.srcnn import BicubicEnlarge as BicubicEnlarge
 from percgen.networks.upscaling import Upscaler as Upscaler
