@@ -148,6 +148,37 @@ def test_ssim_is_tensorflows_and_scikit_images(photos):
         assert float(one) == pytest.approx(expected, abs=1e-6)
 
 
+def test_ssim_map_is_scikit_images(photos):
+    true, pred = photos[:3], with_noise(photos[:3])
+    valid = losses.ssim_map(true, pred, border="valid")
+    same = losses.ssim_map(true, pred)
+    assert same.shape == (3, SIDE, SIDE)
+    for one, x, y in zip(valid, true, pred, strict=True):
+        _, expected = skimage_metrics.structural_similarity(
+            x.astype(np.float64),
+            y.astype(np.float64),
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=2,
+            full=True,
+        )
+        expected = expected[5:-5, 5:-5].mean(axis=-1)
+        # One position, in float32; their mean is closer by far, see below.
+        np.testing.assert_allclose(one, expected, atol=2e-4)
+    # Its windows lie inside: there the border makes no difference.
+    np.testing.assert_allclose(same[:, 5:-5, 5:-5], valid, atol=2e-4)
+
+
+@pytest.mark.parametrize("border", ["valid", "same"])
+def test_the_mean_of_ssim_map_is_ssim(photos, border):
+    pred = with_noise(photos)
+    actual = losses.ssim_map(photos, pred, border)
+    expected = losses.ssim(photos, pred, border)
+    np.testing.assert_allclose(np.mean(actual, (1, 2)), expected, atol=1e-5)
+
+
 # Rows of the conformance table: how predictions are made of targets.
 ROWS = {
     "noisy": with_noise,

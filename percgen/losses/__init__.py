@@ -23,3 +23,4 @@ from percgen.losses.pixel import psnr as psnr
 from percgen.losses.pixel import total_variation as total_variation
 from percgen.losses.ssim import SSIMLoss as SSIMLoss
 from percgen.losses.ssim import ssim as ssim
+from percgen.losses.ssim import ssim_map as ssim_map

@@ -59,6 +59,50 @@ def ssim(
     return over_channels(means, y_true) + verdict
 
 
+@contract.promises(
+    direction="higher",
+    value_range=(-1.0, 1.0),
+    color_space=f"{CHANNELS}, at each position",
+    border="same (or valid)",
+)
+def ssim_map(
+    y_true: Tensor, y_pred: Tensor, border: str = "same", check: bool = True
+) -> Tensor:
+    """Returns where pictures are similar in structure, and where not.
+
+    The mean over positions is `ssim` of the same border.
+
+    Args:
+        y_true: `[B, H, W, C]`, C 1 or 3, in [0, 1].
+        y_pred: Likewise, of the same shape.
+        border: As of `ssim`.
+        check: Whether pictures outside [0, 1] are refused.
+
+    Returns:
+        `[B, H, W]`, or with border valid `[B, H - 10, W - 10]`, in [-1, 1],
+        float32: means over channels.
+
+    Raises:
+        ValueError: If the pictures do not fit.
+    """
+    refuse_border(border)
+    smallest = SIZE if border == "valid" else 1
+    y_true, y_pred, verdict = contract.float_pair(
+        y_true, y_pred, smallest, check
+    )
+
+    def blur(maps: Tensor) -> Tensor:
+        return image_ops.blur(maps, SIZE, _SIGMA, border)
+
+    # In sums and differences, as `mean_similarity` says.
+    s, d = y_true + y_pred, y_true - y_pred
+    p, q = ops.square(blur(s)), ops.square(blur(d))
+    v_s, v_d = blur(s * s) - p, blur(d * d) - q
+    structure = 1.0 - 2.0 * v_d / (v_s + v_d + 2 * _C2)
+    light = 1.0 - 2.0 * q / (p + q + 2 * _C1)
+    return ops.mean(structure * light, axis=-1) + verdict
+
+
 @keras.saving.register_keras_serializable("percgen")
 @contract.promises(
     direction="lower",

@@ -3,5 +3,10 @@
 from percgen.tasks.compare import Classify as Classify
 from percgen.tasks.compare import Distill as Distill
 from percgen.tasks.compare import Rank as Rank
+from percgen.tasks.reconstruct import ExpectedLossVAE as ExpectedLossVAE
+from percgen.tasks.reconstruct import Reconstruct as Reconstruct
+from percgen.tasks.schedules import Piecewise as Piecewise
+from percgen.tasks.schedules import parse_weight as parse_weight
 from percgen.tasks.stylize import Stylize as Stylize
 from percgen.tasks.task import Task as Task
+from percgen.tasks.task import Weight as Weight
