@@ -16,6 +16,7 @@ from skimage import color
 
 from percgen import data
 
+_FIRST_CLASSES = 200  # At step 0; then one more in two steps.
 _BICUBIC = Image.Resampling.BICUBIC
 
 
@@ -25,7 +26,9 @@ class Exemplars:
     A patch is moved by up to a fifth of its side, scaled by .7 to 1.4, rotated
     by up to 20 degrees, and changed in contrast and colour; the ranges are the
     paper's as far as we recall them. Classes are the crops of the photographs
-    with the steepest edges, of twice as many as are needed.
+    with the steepest edges, of twice as many as are needed. Training starts
+    with 200 of them, and every second step another joins: of 2,000 at once,
+    nothing is learnt for long.
 
     Args:
         photographs: Where patches come from.
@@ -55,10 +58,12 @@ class Exemplars:
         self, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
         """Returns patches `[B, S, S, 3]` and classes `[B]` of the steps."""
+        all_classes = len(self.crops)
 
         def load(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
             random = np.random.default_rng([seed, 3, int(step)])
-            classes = random.integers(len(self.crops), size=batch_size)
+            known = min(all_classes, _FIRST_CLASSES + int(step) // 2)
+            classes = random.integers(known, size=batch_size)
             return (
                 np.stack([self.patch(c, random) for c in classes]),
                 classes.astype(np.int32),
@@ -169,10 +174,30 @@ def _recoloured(patch: np.ndarray, random: np.random.Generator) -> np.ndarray:
     _, colours = np.linalg.eigh(np.cov(flat, rowvar=False) + 1e-8 * np.eye(3))
     strength = random.uniform(0.5, 2.0, 3)
     flat = (flat - mean) @ (colours * strength) @ colours.T + mean
-    hsv = color.rgb2hsv(np.clip(flat, 0.0, 1.0).reshape(patch.shape))
-    power = 4.0 ** random.uniform(-1.0, 1.0, 2)
+    patch = np.clip(flat, 0.0, 1.0).reshape(patch.shape)
+    return other_light(patch, random, power=4.0)
+
+
+def other_light(
+    patch: np.ndarray, random: np.random.Generator, power: float
+) -> np.ndarray:
+    """Changes a patch in hue, saturation and value, as Exemplar-CNN's are.
+
+    Args:
+        patch: `[S, S, 3]` in [0, 1].
+        random: What draws by how much.
+        power: To which saturation and value are raised at most; at least, its
+            inverse.
+
+    Returns:
+        float32, likewise.
+    """
+    hsv = color.rgb2hsv(patch)
+    exponents = power ** random.uniform(-1.0, 1.0, 2)
     factor, offset = random.uniform(0.7, 1.4, 2), random.uniform(-0.1, 0.1, 2)
-    hsv[..., 1:] = np.clip(hsv[..., 1:] ** power * factor + offset, 0.0, 1.0)
+    hsv[..., 1:] = np.clip(
+        hsv[..., 1:] ** exponents * factor + offset, 0.0, 1.0
+    )
     hsv[..., 0] = (hsv[..., 0] + random.uniform(-0.1, 0.1)) % 1.0
     return color.hsv2rgb(hsv).astype(np.float32)
 

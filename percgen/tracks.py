@@ -26,12 +26,14 @@ _LOST = 0.5  # The correlation below which a patch is no longer itself.
 
 
 class SyntheticTracks:
-    """Pairs of patches, the second as if the camera had moved since the first.
+    """Pairs of patches as two cameras might see them, at other times of day.
 
-    Our stand-in for patches tracked through video, from still photographs: the
-    second patch is moved by up to a quarter of its side, scaled, rotated,
-    mirrored in one case of eight, blurred, and lit in another way. Nothing in
-    it moves by itself, as things in video do.
+    Our stand-in for patches tracked through video, from still photographs. Each
+    of the two is moved by up to a fifth of its side, scaled by .5 to 2,
+    rotated by up to 15 degrees, mirrored in one case of two, blurred, and lit
+    and coloured in another way: far more than from frame to frame, or colours
+    alone would tell what belongs together. Nothing moves by itself, as things
+    in video do.
 
     Args:
         photographs: Where patches come from.
@@ -55,26 +57,27 @@ class SyntheticTracks:
         self, crop: np.ndarray, random: np.random.Generator
     ) -> np.ndarray:
         crop = np.round(crop * 255.0).astype(np.uint8)
-        start = random.uniform(-0.15, 0.15, 2) * self.size
-        scale = random.uniform(0.8, 1.3)
-        first = patches.moved(crop, self.size, start, scale, 0.0)
-        second = patches.moved(
+        pair = [self._seen(crop, random) for _ in range(2)]
+        return np.stack(pair).astype(np.float32)
+
+    def _seen(
+        self, crop: np.ndarray, random: np.random.Generator
+    ) -> np.ndarray:
+        patch = patches.moved(
             crop,
             self.size,
-            shift=start + random.uniform(-0.25, 0.25, 2) * self.size,
-            scale=scale * random.uniform(0.75, 1.3),
+            shift=random.uniform(-0.2, 0.2, 2) * self.size,
+            scale=2.0 ** random.uniform(-1.0, 1.0),
             degrees=random.uniform(-15.0, 15.0),
         )
-        if random.random() < 0.125:
-            second = second[:, ::-1]
-        second = ndimage.gaussian_filter(
-            second, random.uniform(0.0, 1.2), axes=(0, 1)
+        if random.random() < 0.5:
+            patch = patch[:, ::-1]
+        patch = patches.other_light(patch, random, power=2.0)
+        if random.random() < 0.2:
+            patch = patch.mean(axis=2, keepdims=True).repeat(3, axis=2)
+        return ndimage.gaussian_filter(
+            patch, random.uniform(0.0, 1.5), axes=(0, 1)
         )
-        light = random.uniform(0.7, 1.3, 3) ** [1.0, 0.5, 0.5]
-        light = light[0] * np.array([1.0, light[1], light[2]])
-        second = second * light + random.uniform(-0.1, 0.1)
-        pair = np.stack([first, np.clip(second, 0.0, 1.0)])
-        return pair.astype(np.float32)
 
 
 class VideoTracks:
@@ -98,7 +101,7 @@ class VideoTracks:
         if not isinstance(photographs, data.Files):
             raise ValueError(
                 "Tracking needs --images, the frames of one film. "
-                "Received: --tfds."
+                f"Received: {type(photographs).__name__}."
             )
         self.film, self.size = film.Film(photographs), size
         if min(self.film.size) < size:

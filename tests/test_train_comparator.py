@@ -161,7 +161,7 @@ def test_goes_on_to_the_same_weights(kind, finished, run, tmp_path):
 
 def test_flags_that_are_not_given_are_the_kinds_own(finished):
     text = (finished("video")[0] / "flags.txt").read_text()
-    assert "--learning_rate=0.0003" in text
+    assert "--learning_rate=0.0001" in text
     assert "--batch_size=8" in text
 
 
@@ -170,7 +170,7 @@ def test_the_probe_tells_colours_apart(finished, run, labelled):
     table = (workdir / "probe.txt").read_text()
     assert table in done.stdout
     rows = [line.split() for line in table.splitlines()[1:]]
-    assert [row[0] for row in rows] == ["relu1", "relu2", "relu3", "relu4"]
+    assert " ".join(row[0] for row in rows) == "relu1 relu2 relu3 relu4 all"
     assert all(float(right) > 80 for row in rows for right in row[1:3])
 
 

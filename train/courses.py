@@ -21,9 +21,9 @@ from train import runner
 
 _CLASSES = flags.DEFINE_integer(
     "classes",
-    200,
-    "Surrogate classes of --kind=exemplar. More teach more, but take longer to "
-    "begin with: of 2,000, nothing was learnt in 300 steps.",
+    1000,
+    "Surrogate classes of --kind=exemplar: 200 at first, and one more in every "
+    "two steps until there are so many.",
     lower_bound=2,
 )
 _MOTION = flags.DEFINE_enum(
@@ -32,6 +32,14 @@ _MOTION = flags.DEFINE_enum(
     ["synthetic", "tracked"],
     "Of --kind=video: a camera that moves over photographs, or patches tracked "
     "through --images, which are then the frames of one film.",
+)
+_HARD_AFTER = flags.DEFINE_integer(
+    "hard_after",
+    None,
+    "Of --kind=video: the step after which only those other patches count that "
+    "are hardest to tell apart, as Wang and Gupta do in the end. By default "
+    "never: too early, all patches come to look alike, and stay so.",
+    lower_bound=0,
 )
 _TEACHER_WEIGHTS = flags.DEFINE_string(
     "teacher_weights",
@@ -116,7 +124,10 @@ def _video(photographs: data.Photographs) -> Course:
                 f"{network.smallest_image}. Received: {size}."
             )
         head = networks.Headed(network, "pool5", 1024)
-        return tasks.Rank(head, hard_after=runner.STEPS.value // 2)
+        hard_after = _HARD_AFTER.value
+        if hard_after is None:
+            hard_after = runner.STEPS.value
+        return tasks.Rank(head, hard_after=hard_after)
 
     def batches(start: int, stop: int) -> tf.data.Dataset:
         return source.batches(runner.BATCH_SIZE.value, seed, start, stop)

@@ -2,16 +2,15 @@ r"""Asks how much a comparator's features tell of what a picture shows.
 
 A linear classifier (scikit-learn's ridge regression, its strength chosen on the
 training pictures by leaving one out) learns from the features of labelled
-pictures, averaged over each quarter of the picture; what it gets right on other
-pictures is printed, beside the same for random weights.
+pictures, the largest in each quarter of the picture as in Dosovitskiy et al.
+2014 (recalled). What it gets right on other pictures is printed, beside the
+same for random weights. The last line is of all layers together.
 
 Example:
     python -m train.probe --comparator=exemplar --probe_layers=relu3 \
         --comparator_weights=runs/exemplar/comparator.npz --labelled=cifar10.npz
 """
 
-import zipfile
-import zlib
 from typing import NamedTuple
 
 import keras
@@ -22,6 +21,7 @@ from sklearn import linear_model
 from sklearn import pipeline
 from sklearn import preprocessing
 
+from percgen import archives
 from percgen import command
 from percgen import comparators
 from train import comparison
@@ -44,22 +44,12 @@ _PROBE_SIZE = flags.DEFINE_integer(
 )
 flags.adopt_module_key_flags(comparison)
 
-# What NumPy raises over files that are cut, or not what their name says.
-_BROKEN = (
-    EOFError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 _BATCH = 100
-_STRENGTHS = np.logspace(0, 5, 11)
+_STRENGTHS = np.logspace(0, 6, 13)
+_ALL = "all"
 _LAYERS = {
     "exemplar": ["relu1", "relu2", "relu3", "relu4"],
-    "video": ["relu3", "relu5", "pool5"],
+    "video": ["relu1", "relu2", "relu3", "relu4", "relu5"],
     "alexnet": ["relu3", "relu5", "pool5"],
     "squeezenet": ["fire5", "fire9"],
 }
@@ -102,11 +92,7 @@ def read(path: str) -> Labelled:
     Raises:
         ValueError: If they are none, or have fewer than two classes.
     """
-    try:
-        with open(path, "rb") as stream, np.load(stream) as file:
-            labelled = Labelled(*(file[name] for name in Labelled._fields))
-    except _BROKEN as error:
-        raise ValueError(f"Cannot read {path}: {error}") from error
+    labelled = Labelled(*archives.read(path, Labelled._fields))
     for x, y in (labelled[:2], labelled[2:]):
         if x.dtype != np.uint8 or x.ndim != 4 or x.shape[::3] != (*y.shape, 3):
             raise ValueError(
@@ -132,7 +118,7 @@ def compare(name: str, weights: str | None, labelled: Labelled) -> str:
         for kind, source in (("trained", weights), ("random", "random"))
     }
     lines = [f"{'layer':10} trained   random   gain  (% right)"]
-    for layer in layers:
+    for layer in right["random"]:
         trained, random = (100 * right[kind][layer] for kind in right)
         lines.append(
             f"{layer:10} {trained:7.1f} {random:8.1f} {trained - random:+6.1f}"
@@ -143,7 +129,10 @@ def compare(name: str, weights: str | None, labelled: Labelled) -> str:
 def probe(
     comparator: comparators.comparator.Comparator, labelled: Labelled
 ) -> dict[str, float]:
-    """Returns the share of test pictures that each layer gets right."""
+    """Returns the share of test pictures that each layer gets right.
+
+    And, by the name of `all`, all of them together, if there are several.
+    """
     train, test = (
         _features(comparator, x) for x in (labelled.x_train, labelled.x_test)
     )
@@ -175,22 +164,26 @@ def _features(
         look(pictures[start : start + _BATCH])
         for start in range(0, len(pictures), _BATCH)
     ]
-    return {
+    features = {
         layer: np.concatenate([each[layer] for each in found])
         for layer in found[0]
     }
+    if len(features) > 1:
+        features[_ALL] = np.concatenate(list(features.values()), axis=1)
+    return features
 
 
 def _quarters(features: tf.Tensor) -> tf.Tensor:
-    """Averages over quarters of the picture, or all of it where it is small."""
+    """Returns what is largest in each quarter, or in all of it if small."""
     height, width = (max(1, side // 2) for side in features.shape[1:3])
     parts = (
         features[:, top, left]
         for top in (slice(None, height), slice(-height, None))
         for left in (slice(None, width), slice(-width, None))
     )
-    means = [tf.reduce_mean(part, axis=(1, 2)) for part in parts]
-    return tf.concat(means[: 4 if min(features.shape[1:3]) > 1 else 1], axis=1)
+    largest = [tf.reduce_max(part, axis=(1, 2)) for part in parts]
+    small = min(features.shape[1:3]) == 1
+    return tf.concat(largest[: 1 if small else 4], axis=1)
 
 
 if __name__ == "__main__":

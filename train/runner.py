@@ -14,8 +14,8 @@ import tqdm
 from absl import flags
 
 from percgen import data
-from percgen import images
 from percgen import tasks
+from train import panels
 from train import workdir as workdir_lib
 
 WORKDIR = flags.DEFINE_string(
@@ -28,10 +28,17 @@ WORKDIR = flags.DEFINE_string(
 IMAGES = flags.DEFINE_string(
     "images",
     None,
-    "Glob of photographs to learn from; commas separate several.",
+    "Glob of photographs to learn from; commas separate several. Or an .npz "
+    "file with an array x_train or images, uint8.",
 )
 TFDS = flags.DEFINE_string(
     "tfds", None, "TensorFlow Datasets name (or prepared folder), instead."
+)
+HELD_OUT = flags.DEFINE_string(
+    "held_out",
+    None,
+    "Glob of photographs for the panel, which are not learnt from; by default "
+    "the panel shows some of those that are.",
 )
 IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 256, "Side of the training crops, in pixels.", lower_bound=32
@@ -78,20 +85,38 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
     """
     workdir = open_workdir()
     photographs = data.photographs(IMAGES.value, TFDS.value)
-    panel = photographs.panel(_PANEL, max(_PANEL_SIDE, IMAGE_SIZE.value))
+    shown = held_out() or photographs
+    panel = shown.panel(_PANEL, max(_PANEL_SIDE, IMAGE_SIZE.value))
+
+    def sheet(task: tasks.Task) -> np.ndarray:
+        return panels.contact_sheet([panel, panels.paint(task, panel)])
+
     strategy = make_strategy(STRATEGY.value)
     task = train(
         make_task,
         lambda start, stop: photographs.batches(
             IMAGE_SIZE.value, BATCH_SIZE.value, SEED.value, start, stop
         ),
-        lambda task, step: _show(task, panel, step),
+        lambda task, step: panels.show(task, panel, sheet(task), step),
         workdir,
         strategy,
     )
-    sheet = contact_sheet(panel, paint(task, panel))
-    workdir.finish(task.generator, sheet, task.comparator.provenance)
-    print(f"Wrote generator.keras and samples.png to {workdir.path}")
+    workdir.finish(task.generator, sheet(task), task.comparator.provenance)
+
+
+def held_out() -> data.Photographs | None:
+    """Returns the photographs of --held_out, if it is given."""
+    if HELD_OUT.value is None:
+        return None
+    return data.photographs(HELD_OUT.value, None)
+
+
+def optimizer() -> keras.Optimizer:
+    """Returns Adam, whose rate falls to 0 like a cosine by the last step."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE.value, STEPS.value
+    )
+    return keras.optimizers.Adam(rate)
 
 
 def open_workdir() -> workdir_lib.Workdir:
@@ -149,18 +174,6 @@ def make_strategy(choice: str) -> tf.distribute.Strategy:
     if choice == "mirrored" or (choice == "auto" and len(gpus) > 1):
         return tf.distribute.MirroredStrategy(devices)
     return tf.distribute.OneDeviceStrategy(devices[0])
-
-
-def paint(task: tasks.Task, panel: np.ndarray) -> np.ndarray:
-    """Returns the task's outputs, however many replicas there are."""
-    return np.asarray(task(tf.constant(panel), training=False))
-
-
-def contact_sheet(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Returns inputs above outputs, uint8."""
-    return images.contact_sheet(
-        [list(images.to_uint8(inputs)), list(images.to_uint8(outputs))]
-    )
 
 
 @dataclasses.dataclass(eq=False)  # tf.function needs it hashable.
@@ -248,24 +261,3 @@ class Loop:
         with self.workdir.writing():
             self.show(self.task, step)
             tf.summary.flush()
-
-
-def _show(task: tasks.Task, panel: np.ndarray, step: int) -> None:
-    """Shows the panel and its terms, which no choice of batch sways."""
-    sheet = contact_sheet(panel, paint(task, panel))
-    tf.summary.image("panel", sheet[None], step)
-    for name, values in task.terms(panel, training=False).items():
-        tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
-    _show_where(task, panel, step)
-
-
-def _show_where(task: tasks.Task, panel: np.ndarray, step: int) -> None:
-    """Shows where terms differ; each sheet's scale is a scalar beside it.
-
-    A scale for the whole run would be that of the untrained first panel.
-    """
-    for name, values in task.maps(panel).items():
-        most = images.brightest(values)
-        sheet = images.contact_sheet([list(images.heat(values, most))])
-        tf.summary.image(f"where/{name}", sheet[None], step)
-        tf.summary.scalar(f"where/{name}_brightest", most, step)

@@ -98,6 +98,7 @@ class Workdir:
             draft.unlink(missing_ok=True)
         images.write(self.path / "samples.png", samples)
         self.write("used.txt", f"{used}\n".encode())
+        print(f"Wrote generator.keras and samples.png to {self.path}")
 
     def write(self, name: str, content: bytes) -> None:
         """Writes a file of the run, whole or not at all."""
