@@ -27,14 +27,12 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
+from benchmarks import compact_tasks
 from benchmarks import report
-from benchmarks import timing
 from percgen import command
-from percgen import comparators
 from percgen import data
 from percgen import images
 from percgen import losses
-from percgen import networks
 from percgen import tasks
 
 _VGG19 = flags.DEFINE_string("vgg19", None, "Its weights.", required=True)
@@ -48,26 +46,21 @@ _HELD_OUT = flags.DEFINE_string(
     "held_out", None, "Glob to judge on.", required=True
 )
 _FOLDER = flags.DEFINE_string("folder", "runs/compact", "Where trainings are.")
-_STYLE_STEPS = flags.DEFINE_integer("style_steps", 1000, "Of each network.")
-_UPSCALE_STEPS = flags.DEFINE_integer("upscale_steps", 1000, "Likewise.")
+_STYLE_STEPS = flags.DEFINE_integer("style_steps", 500, "Of each network.")
+_UPSCALE_STEPS = flags.DEFINE_integer("upscale_steps", 500, "Likewise.")
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Of each step timed.")
 
-_SCALE, _CROP, _BATCH = 4, 128, 4
-_JUDGED, _SIDE, _SHOWN = 24, 256, 3
-# As train/settings/starry_night.flags.
-_CONTENT = {"relu2_2": 0.25, "relu3_1": 1.0}
-_STYLE = {"relu1_2": 0.5, "relu2_2": 1.0, "relu3_1": 1.0}
-_STYLE_WEIGHT, _STYLE_SIZE, _STYLE_SCALES = 8.0, 512, 2
-_STEP_SIZE = 192
+_JUDGED, _SIDE, _CROP, _SHOWN = 24, 256, 128, 3
 _TERMS = ("feature", "style")
-# Johnson et al. 2016, section 4.2: super-resolution compares relu2_2.
-_UPSCALE = {"relu2_2": 1.0}
-Comparator = comparators.comparator.Comparator
+Found = dict[str, dict[str, float]]  # By comparator, then by term.
 
 
 def main() -> None:
     held_out = data.photographs(_HELD_OUT.value, None).panel(_JUDGED, _SIDE)
-    vgg19, compact = (_comparator(name) for name in ("vgg19", "compact"))
+    vgg19, compact = (
+        compact_tasks.comparator(name, _VGG19.value)
+        for name in ("vgg19", "compact")
+    )
     factor = _content_factor(vgg19, compact)
     style = _judge_style(vgg19, held_out, factor)
     upscaled = _judge_upscale(vgg19, compact, held_out)
@@ -75,7 +68,10 @@ def main() -> None:
         1, multiprocessing.get_context("spawn")
     ) as pool:
         times = pool.submit(
-            _times, _VGG19.value, _style_image(), _REPEATS.value
+            compact_tasks.step_milliseconds,
+            _VGG19.value,
+            compact_tasks.read_style(_STYLE_IMAGE.value),
+            _REPEATS.value,
         ).result()
     report.write(
         "Compact, judged by VGG-19",
@@ -90,65 +86,52 @@ def main() -> None:
     )
 
 
-def _comparator(name: str, vgg19: str | None = None) -> Comparator:
-    if name == "compact":
-        return comparators.Compact(list(_STYLE))
-    return comparators.VGG19(list(_STYLE), vgg19 or _VGG19.value)
-
-
-def _content_factor(vgg19: Comparator, compact: Comparator) -> float:
+def _content_factor(
+    vgg19: compact_tasks.Comparator, compact: compact_tasks.Comparator
+) -> float:
     """Returns how much further apart in content VGG-19 finds photographs."""
     photographs = data.photographs(_PHOTOGRAPHS.value, None).panel(16, _CROP)
     others = np.roll(photographs, 1, axis=0)
     there, here = (
-        np.mean(losses.FeatureLoss(c, _CONTENT).call(photographs, others))
-        for c in (vgg19, compact)
+        np.mean(
+            losses.FeatureLoss(each, compact_tasks.CONTENT).call(
+                photographs, others
+            )
+        )
+        for each in (vgg19, compact)
     )
     return float(there / here)
 
 
-def _style_image() -> np.ndarray:
-    image = images.shrink(images.open_rgb(_STYLE_IMAGE.value), _STYLE_SIZE)
-    return np.asarray(image, np.float32)[None] / 255.0
-
-
-def _style_task(
-    comparator: Comparator, style_image: np.ndarray, scales: int
-) -> tasks.Stylize:
-    return tasks.Stylize(
-        networks.StyleGenerator(),
-        losses.FeatureLoss(comparator, _CONTENT, check=False),
-        losses.StyleLoss(comparator, _STYLE, check=False),
-        style_image,
-        {"feature": 1.0, "style": _STYLE_WEIGHT, "total_variation": 0.0},
-        scales,
-    )
-
-
 def _judge_style(
-    vgg19: Comparator, held_out: np.ndarray, factor: float
-) -> dict[str, dict[str, float]]:
+    vgg19: compact_tasks.Comparator, held_out: np.ndarray, factor: float
+) -> Found:
     """Returns VGG-19's terms of paintings learnt through each."""
-    task = _style_task(vgg19, _style_image(), _STYLE_SCALES)
+    style_image = compact_tasks.read_style(_STYLE_IMAGE.value)
+    task = compact_tasks.style_task(vgg19, style_image)
     found, rows = {}, [list(images.to_uint8(held_out[:_SHOWN]))]
     for name, weight in (("vgg19", 1.0), ("compact", factor)):
         task.generator = _train_style(name, weight)
-        found[name] = _terms(task, held_out)
+        found[name] = _style_terms(task, held_out)
         paintings = np.asarray(task(held_out[:_SHOWN]))
         rows.append(list(images.to_uint8(paintings)))
     _write_sheet("compact_style.jpg", rows)
     return found
 
 
-def _terms(task: tasks.Task, pictures: np.ndarray) -> dict[str, float]:
-    """Returns means over pictures, a few at a time."""
-    found = [
-        task.terms(pictures[i : i + 4], False) for i in range(0, _JUDGED, 4)
-    ]
+def _style_terms(task: tasks.Task, pictures: np.ndarray) -> dict[str, float]:
+    terms = [task.terms(some, False) for (some,) in _in_parts(pictures)]
     return {
-        name: float(np.mean([terms[name] for terms in found]))
-        for name in _TERMS
+        name: float(np.mean([each[name] for each in terms])) for name in _TERMS
     }
+
+
+def _in_parts(*batches: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Returns a few pictures of each batch at a time."""
+    return [
+        tuple(batch[i : i + 4] for batch in batches)
+        for i in range(0, _JUDGED, 4)
+    ]
 
 
 def _train_style(name: str, weight: float) -> keras.Model:
@@ -171,16 +154,18 @@ def _train_style(name: str, weight: float) -> keras.Model:
 
 
 def _judge_upscale(
-    vgg19: Comparator, compact: Comparator, held_out: np.ndarray
-) -> dict[str, dict[str, float]]:
+    vgg19: compact_tasks.Comparator,
+    compact: compact_tasks.Comparator,
+    held_out: np.ndarray,
+) -> Found:
     """Returns VGG-19's feature loss of enlarged pictures, and their PSNR."""
-    small = np.stack([_shrunk(image) for image in held_out])
+    small = compact_tasks.shrink(held_out)
     bicubic = np.stack([images.resize(x, _SIDE, _SIDE) for x in small])
     answers = {"bicubic": np.clip(bicubic, 0.0, 1.0)}
-    for name, comparator in (("vgg19", vgg19), ("compact", compact)):
-        network = _train_upscaler(name, comparator)
+    for name, through in (("vgg19", vgg19), ("compact", compact)):
+        network = _train_upscaler(name, through)
         answers[name] = np.clip(network.predict(small, 4, verbose=0), 0.0, 1.0)
-    loss = losses.FeatureLoss(vgg19, _UPSCALE)
+    loss = losses.FeatureLoss(vgg19, compact_tasks.UPSCALE)
     window = np.s_[:_SHOWN, 64:192, 64:192]
     rows = [x[window] for x in (*answers.values(), held_out)]
     _write_sheet(
@@ -188,41 +173,31 @@ def _judge_upscale(
     )
     return {
         name: {
-            "feature": float(np.mean(_by_parts(loss, held_out, answer))),
-            "psnr": float(np.mean(losses.psnr(held_out, answer))),
+            "feature": _mean(loss.call, held_out, answer),
+            "psnr": _mean(losses.psnr, held_out, answer),
         }
         for name, answer in answers.items()
     }
 
 
-def _by_parts(
-    loss: losses.FeatureLoss, true: np.ndarray, pred: np.ndarray
-) -> list[np.ndarray]:
-    return [
-        np.asarray(loss.call(true[i : i + 4], pred[i : i + 4]))
-        for i in range(0, _JUDGED, 4)
-    ]
+def _mean(
+    loss: Callable[..., tf.Tensor], true: np.ndarray, pred: np.ndarray
+) -> float:
+    return float(np.mean([loss(*some) for some in _in_parts(true, pred)]))
 
 
-def _shrunk(image: np.ndarray) -> np.ndarray:
-    height, width = (side // _SCALE for side in image.shape[:2])
-    return np.clip(images.resize(image, height, width), 0.0, 1.0)
-
-
-def _train_upscaler(name: str, comparator: Comparator) -> keras.Model:
+def _train_upscaler(
+    name: str, through: compact_tasks.Comparator
+) -> keras.Model:
     path = (
         pathlib.Path(_FOLDER.value) / f"x4_{name}_{_UPSCALE_STEPS.value}.keras"
     )
     if path.exists():
         return keras.saving.load_model(path, compile=False)
     keras.utils.set_random_seed(0)
-    network = networks.Upscaler(_SCALE)
-    network.compile(
-        keras.optimizers.Adam(5e-4),
-        losses.FeatureLoss(comparator, _UPSCALE, check=False),
-    )
+    network = compact_tasks.upscaler(through)
     crops = data.photographs(_PHOTOGRAPHS.value, None).batches(
-        _CROP, _BATCH, 0, 0, _UPSCALE_STEPS.value
+        _CROP, compact_tasks.BATCH, 0, 0, _UPSCALE_STEPS.value
     )
     network.fit(crops.map(_pair, tf.data.AUTOTUNE), verbose=2, shuffle=False)
     network.save(path)
@@ -230,60 +205,16 @@ def _train_upscaler(name: str, comparator: Comparator) -> keras.Model:
 
 
 def _pair(crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns pictures shrunk by MATLAB's bicubic, and as they were."""
-    small = tf.numpy_function(
-        lambda batch: np.stack([_shrunk(image) for image in batch]),
-        [crops],
-        tf.float32,
-    )
-    side = _CROP // _SCALE
-    return tf.ensure_shape(small, [_BATCH, side, side, 3]), crops
+    small = tf.numpy_function(compact_tasks.shrink, [crops], tf.float32)
+    side = _CROP // compact_tasks.SCALE
+    return tf.ensure_shape(small, [crops.shape[0], side, side, 3]), crops
 
 
-def _times(
-    vgg19: str, style_image: np.ndarray, repeats: int
-) -> dict[str, dict[str, float]]:
-    """Returns the milliseconds of a step, by task and comparator."""
-    timing.single_thread()
-    random = np.random.default_rng(0)
-    batch = random.random([_BATCH, _STEP_SIZE, _STEP_SIZE, 3], np.float32)
-    steps: dict[str, dict[str, Callable[[], object]]] = {}
-    for name in ("vgg19", "compact"):
-        comparator = _comparator(name, vgg19)
-        for scales in (1, _STYLE_SCALES):
-            kind = f"style network, style at {scales} size(s)"
-            task = _style_task(comparator, style_image, scales)
-            task.compile(keras.optimizers.Adam())
-            steps.setdefault(kind, {})[name] = _step(task.train_step, batch)
-        network = networks.Upscaler(_SCALE)
-        network.compile(
-            keras.optimizers.Adam(),
-            losses.FeatureLoss(comparator, _UPSCALE, check=False),
-        )
-        small = np.stack([_shrunk(image) for image in batch])
-        network.optimizer.build(network.trainable_variables)
-        steps.setdefault("x4 super-resolution", {})[name] = _step(
-            network.train_step, (small, batch)
-        )
-    return {
-        kind: timing.least_milliseconds(calls, repeats)
-        for kind, calls in steps.items()
-    }
-
-
-def _step(
-    train_step: Callable[..., dict[str, tf.Tensor]], batch: object
-) -> Callable[[], object]:
-    compiled = tf.function(train_step)
-    constant = tf.nest.map_structure(tf.constant, batch)
-    return lambda: compiled(constant)
-
-
-def _objectives(
-    style: dict[str, dict[str, float]], upscaled: dict[str, dict[str, float]]
-) -> str:
+def _objectives(style: Found, upscaled: Found) -> str:
     for terms in style.values():
-        terms["total"] = terms["feature"] + _STYLE_WEIGHT * terms["style"]
+        terms["total"] = (
+            terms["feature"] + compact_tasks.STYLE_WEIGHT * terms["style"]
+        )
     rows = [
         _row(f"style network, {_STYLE_STEPS.value} steps", style, "total"),
         *(_row(f"- its {term} term", style, term) for term in _TERMS),
@@ -301,23 +232,21 @@ def _objectives(
     )
 
 
-def _row(
-    label: str, found: dict[str, dict[str, float]], term: str
-) -> list[str]:
+def _row(label: str, found: Found, term: str) -> list[str]:
     there, here = (found[name][term] for name in ("vgg19", "compact"))
     return [label, f"{there:.4g}", f"{here:.4g}", f"{here / there:.3f}"]
 
 
-def _time_table(times: dict[str, dict[str, float]]) -> str:
+def _time_table(times: Found) -> str:
     return report.table(
         ["step", "through VGG-19", "through Compact", "times faster"],
         [
             [
-                f"{kind}, {_BATCH} x {_STEP_SIZE} x {_STEP_SIZE}",
+                step,
                 *(f"{found[name]:.0f} ms" for name in ("vgg19", "compact")),
                 f"{found['vgg19'] / found['compact']:.2f}",
             ]
-            for kind, found in times.items()
+            for step, found in times.items()
         ],
     )
 

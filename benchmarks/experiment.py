@@ -1,0 +1,146 @@
+"""Trainings of an experiment: each done once, kept in a folder, gone on with.
+
+An experiment trains the same network by several losses and from several seeds,
+each training by a command of `train/` in a folder of its own under --folder. A
+training that was stopped goes on, one that is done is not done again, and what
+was measured of it is kept beside it.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from absl import flags
+
+from benchmarks import report
+from percgen import images
+
+FOLDER = flags.DEFINE_string(
+    "folder", None, "Where trainings are; by default runs/EXPERIMENT."
+)
+SEEDS = flags.DEFINE_integer(
+    "seeds", 3, "Trainings by each loss.", lower_bound=1
+)
+FULL = flags.DEFINE_bool(
+    "full",
+    False,
+    "The paper's size, for a GPU; by default sized for two cores.",
+)
+STEPS = flags.DEFINE_integer(
+    "steps", None, "Of each training, if not the experiment's own.", 1
+)
+LOSSES = ("mse", "mae", "ms_ssim")
+Scores = dict[str, float]
+
+
+class Training:
+    """One training, in its folder.
+
+    Args:
+        experiment: Name of the default folder.
+        name: Of the training.
+        module: The command, as `train.upscale`.
+        arguments: Its flags, all but --workdir.
+    """
+
+    def __init__(
+        self,
+        experiment: str,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+    ):
+        folder = FOLDER.value or f"runs/{experiment}"
+        self.workdir = pathlib.Path(folder) / name
+        self._line = ["-m", module, f"--workdir={self.workdir}", *arguments]
+
+    def generator(self) -> keras.Model:
+        """Returns the network, after training what is not trained yet."""
+        if not self._holds("trained.json", self._line):
+            print(f"$ python {' '.join(self._line)}", flush=True)
+            subprocess.run([sys.executable, *self._line], check=True)
+            self._keep("trained.json", self._line)
+        path = self.workdir / "generator.keras"
+        return keras.saving.load_model(path, compile=False)
+
+    def scores(
+        self, measure: Callable[[keras.Model], Scores], by: str
+    ) -> Scores:
+        """Returns what `measure` says of the network, once it was asked.
+
+        Args:
+            measure: Of the network.
+            by: What it depends on; if that changes, it is asked again.
+        """
+        file = self.workdir / "scores.json"
+        key = [*self._line, by]
+        if file.exists():
+            kept = json.loads(file.read_text())
+            if kept["key"] == key:
+                return kept["scores"]
+        scores = measure(self.generator())
+        self._keep("scores.json", {"key": key, "scores": scores})
+        return scores
+
+    def _holds(self, name: str, content: object) -> bool:
+        file = self.workdir / name
+        return file.exists() and json.loads(file.read_text()) == content
+
+    def _keep(self, name: str, content: object) -> None:
+        text = json.dumps(content, indent=1)
+        images.write_bytes(self.workdir / name, f"{text}\n".encode())
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Returns a mean and, of several values, how far they lie about it."""
+    mean = f"{np.mean(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def verdict(
+    scores: Mapping[str, Sequence[float]], winner: str, higher: bool
+) -> str:
+    """Says whether a loss wins a measure, and beyond the spread of seeds.
+
+    Args:
+        scores: One value for each seed, by loss.
+        winner: The loss that should win.
+        higher: Whether higher is better.
+    """
+    sign = 1.0 if higher else -1.0
+    worst = min(sign * value for value in scores[winner])
+    best = max(
+        sign * value
+        for name, values in scores.items()
+        if name != winner
+        for value in values
+    )
+    means = {name: sign * np.mean(values) for name, values in scores.items()}
+    if worst > best:
+        return "yes, every seed over every other"
+    if max(means, key=lambda name: means[name]) == winner:
+        return "in the mean, not beyond the spread"
+    return "no"
+
+
+def write_sheet(name: str, rows: Sequence[np.ndarray]) -> str:
+    """Writes batches of pictures in [0, 1] as rows, beside --output.
+
+    Returns:
+        The Markdown that shows it, empty without --output.
+    """
+    if not report.OUTPUT.value:
+        return ""
+    folder = pathlib.Path(report.OUTPUT.value).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    sheet = images.contact_sheet([list(images.to_uint8(row)) for row in rows])
+    images.write(folder / name, sheet)
+    return f"![{name}]({name})"
