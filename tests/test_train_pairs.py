@@ -1,0 +1,222 @@
+"""The commands that learn from pairs: train.reconstruct and train.upscale."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from percgen import data
+from percgen import images
+from percgen import losses
+
+FLAGS = {
+    "train.reconstruct": [
+        "--network=conv_autoencoder",
+        "--stochastic",
+        "--loss=ms_ssim,mae:1@0/0.2@8",
+        "--exponents=wang",
+        "--image_size=32",
+        "--width=4",
+        "--code=32",
+        "--learning_rate=0.01",
+    ],
+    "train.upscale": [
+        "--scale=2",
+        "--middle=1",
+        "--loss=mse",
+        "--image_size=32",
+        "--flattest=0.01",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, photographs):
+    """Returns a folder of four photographs, 160 x 160."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, photo in enumerate(images.to_uint8(photographs)):
+        square = Image.fromarray(photo).resize((160, 160), Image.LANCZOS)
+        square.save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def line(photos):
+    """Returns a function from a command to the flags of a small run."""
+
+    def line(module):
+        return [
+            f"--images={photos}/[012].png",
+            f"--held_out={photos}/3.png",
+            "--batch_size=4",
+            "--steps=150",
+            "--checkpoint_every=75",
+            *FLAGS[module],
+        ]
+
+    return line
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, line):
+    """Returns a function from a command to the folder of a whole run."""
+    folders = {}
+
+    def finished(module, run):
+        if module not in folders:
+            folder = tmp_path_factory.mktemp("runs") / module
+            done = run(module, f"--workdir={folder}", *line(module))
+            assert done.returncode == 0, done.stderr
+            assert "150/150" in done.stdout
+            folders[module] = folder
+        return folders[module]
+
+    return finished
+
+
+def read_logs(folder):
+    """Returns the summaries of a run: steps and values by tag."""
+    found = {}
+    for path in sorted((folder / "logs").glob("events.*")):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                array = tf.make_ndarray(value.tensor)
+                found.setdefault(value.tag, {})[event.step] = array
+    return found
+
+
+@pytest.mark.parametrize("module", FLAGS)
+class TestBoth:
+    def test_leaves_its_results(self, module, finished, run):
+        folder = finished(module, run)
+        assert {path.name for path in folder.iterdir()} == {
+            "checkpoints",
+            "flags.txt",
+            "generator.keras",
+            "logs",
+            "samples.png",
+            "used.txt",
+        }
+        assert images.read(folder / "samples.png").std() > 10
+
+    def test_shows_what_each_term_does(self, module, finished, run):
+        logs = read_logs(finished(module, run))
+        terms = {tag.partition("/")[2] for tag in logs if "terms/" in tag}
+        terms -= {"loss"}
+        assert len(terms) == (3 if "reconstruct" in module else 1)
+        for step in (0, 75, 150):
+            shares = [float(logs[f"share/{term}"][step]) for term in terms]
+            np.testing.assert_allclose(sum(shares), 1.0, rtol=1e-4)
+            for term in terms:
+                assert float(logs[f"gradient_norm/{term}"][step]) > 0.0
+        for tag in ("panel", "where/ssim"):
+            width, height, picture = logs[tag][150][:3]
+            assert int(width) > 80
+            assert tf.io.decode_png(picture).shape[0] == int(height)
+
+    def test_goes_on_to_the_same_weights(
+        self, module, finished, run, line, tmp_path
+    ):
+        whole = finished(module, run)
+        folder = tmp_path / "stopped"
+        for path in ("flags.txt", "checkpoints/ckpt-75*"):
+            for file in whole.glob(path):
+                copy = folder / file.relative_to(whole)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, copy)
+        newest = folder / "checkpoints" / "checkpoint"
+        newest.write_text('model_checkpoint_path: "ckpt-75"')
+        done = run(module, f"--workdir={folder}", *line(module))
+        assert "Going on from step 75" in done.stdout, done.stderr
+        one, other = (
+            keras.saving.load_model(path / "generator.keras").get_weights()
+            for path in (whole, folder)
+        )
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_learns_what_it_has_not_seen(self, module, finished, run):
+        logs = read_logs(finished(module, run))
+        (term,) = {"ms_ssim", "mse"} & {x.partition("/")[2] for x in logs}
+        values = logs[f"panel/{term}"]
+        assert float(values[150]) < 0.95 * float(values[0])
+
+
+def test_schedules_move_the_shares(finished, run):
+    logs = read_logs(finished("train.reconstruct", run))
+    ratio = [
+        float(logs["share/mae"][step] / logs["share/ms_ssim"][step])
+        / float(logs["panel/mae"][step] / logs["panel/ms_ssim"][step])
+        for step in (0, 75)
+    ]
+    np.testing.assert_allclose(ratio, [1.0, 0.2], rtol=1e-3)
+
+
+def test_srcnn_beats_bicubic_on_a_picture_it_has_not_seen(
+    finished, run, photos
+):
+    network = keras.saving.load_model(
+        finished("train.upscale", run) / "generator.keras"
+    )
+    (true,) = data.Files(f"{photos}/3.png").panel(1, 160)
+    small = images.resize(images.to_uint8(true), 80, 80)[None] / np.float32(255)
+    bicubic = network.enlarge(small)
+    psnr = losses.psnr(true[None], np.clip(network(small), 0.0, 1.0))
+    assert psnr > losses.psnr(true[None], np.clip(bicubic, 0.0, 1.0))
+
+
+class TestRefuses:
+    @pytest.fixture
+    def train(self, refused, line, tmp_path):
+        def train(module, *changes):
+            folder = tmp_path / "run"
+            message = refused(
+                module, f"--workdir={folder}", *line(module), *changes
+            )
+            assert not folder.exists(), "nothing half-written"
+            return message
+
+        return train
+
+    @pytest.mark.parametrize(
+        ("module", "loss", "reason"),
+        [
+            ("train.upscale", "mes", "of mse, mae, charbonnier"),
+            ("train.upscale", "mse,mse:2", "each once. Received: mse,mse:2"),
+            ("train.reconstruct", "mse:1@9/2@3", "Received: '1@9/2@3'"),
+        ],
+    )
+    def test_a_loss_that_is_none(self, train, module, loss, reason):
+        assert reason in train(module, f"--loss={loss}")
+
+    @pytest.mark.parametrize("module", FLAGS)
+    def test_crops_larger_than_all_pictures(self, train, module):
+        assert "160" in train(module, "--image_size=192")
+
+    def test_a_size_that_does_not_fit_the_network(self, train):
+        message = train("train.reconstruct", "--image_size=36")
+        assert "size=36" in message
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            (["--scale=8"], "(2, 3, 4). Received: scale=8"),
+            (["--scale=3"], "divide by 3"),
+            (["--network=residual"], "give --color=rgb"),
+            (["--loss=feature"], "give --color=rgb"),
+        ],
+    )
+    def test_what_does_not_fit(self, train, changes, reason):
+        assert reason in train("train.upscale", *changes)
+
+    @pytest.mark.parametrize("module", FLAGS)
+    def test_a_run_of_other_flags(self, finished, refused, line, module, run):
+        folder = finished(module, run)
+        message = refused(
+            module, f"--workdir={folder}", *line(module), "--loss=mae"
+        )
+        assert "holds a run of other flags" in message

@@ -1,0 +1,130 @@
+r"""Trains an autoencoder, by any sum of losses (Snell et al. 2017).
+
+--network=fc_autoencoder    fully connected, 32 x 32.
+--network=conv_autoencoder  convolutional, 96 x 96.
+
+Example:
+    python -m train.reconstruct --network=conv_autoencoder --loss=ms_ssim \
+        --images='photos/*.jpg' --held_out='others/*.jpg' --workdir=runs/ms_ssim
+    python -m train.reconstruct --network=fc_autoencoder --loss=mse,mae:0.5 \
+        --images=cifar10.npz --workdir=runs/pixels
+    tensorboard --logdir=runs
+
+--stochastic makes it paper A's EL-VAE: codes are drawn, and have to be like a
+normal distribution's. Ctrl-C stops; the same command goes on.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from absl import flags
+
+from percgen import command
+from percgen import data
+from percgen import networks
+from percgen import tasks
+from train import panels
+from train import runner
+from train import terms
+
+# What flags are that are not given, sized for two CPU cores.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "fc_autoencoder": {"image_size": 32, "batch_size": 64, "steps": 6000},
+    "conv_autoencoder": {"image_size": 96, "batch_size": 16, "steps": 3000},
+}
+_NETWORK = flags.DEFINE_enum(
+    "network",
+    None,
+    list(_DEFAULTS),
+    "\n".join(
+        ["See above. Flags that are not given have defaults by network:"]
+        + [
+            f"{network}: " + " ".join(f"--{n}={x}" for n, x in own.items())
+            for network, own in _DEFAULTS.items()
+        ]
+    ),
+    required=True,
+)
+_CODE = flags.DEFINE_integer(
+    "code",
+    None,
+    "Numbers of the bottleneck; by default 128 and 512.",
+    lower_bound=1,
+)
+_WIDTH = flags.DEFINE_integer(
+    "width",
+    32,
+    "Filters of conv_autoencoder's first layer; the next have twice and four "
+    "times as many. Paper A's have 128 (seen second-hand).",
+    lower_bound=1,
+)
+_STOCHASTIC = flags.DEFINE_bool(
+    "stochastic", False, "Draw codes, and add the term kl: paper A's EL-VAE."
+)
+_KL_WEIGHT = flags.DEFINE_string(
+    "kl_weight",
+    "1e-4",
+    "Of --stochastic; a number, or a schedule as in --loss. Paper A's was not "
+    "found.",
+)
+flags.adopt_module_key_flags(terms)
+flags.adopt_module_key_flags(runner)
+
+_PANEL = 8
+
+
+def main() -> None:
+    for name, value in _DEFAULTS[_NETWORK.value].items():
+        flags.FLAGS.set_default(name, value)  # Leaves flags that are given.
+    weights = terms.weights()
+    kl_weight = tasks.parse_weight(_KL_WEIGHT.value)
+    workdir = runner.open_workdir()
+    size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
+    photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)
+    data.refuse_smaller(photographs, size)
+    panel = (runner.held_out() or photographs).panel(_PANEL, size)
+    strategy = runner.make_strategy(runner.STRATEGY.value)
+
+    def make_task() -> tasks.Task:
+        losses = terms.make(list(weights), check=True)
+        if _STOCHASTIC.value:
+            task: tasks.Task = tasks.ExpectedLossVAE(
+                _network(), losses, {**weights, "kl": kl_weight}, seed=seed
+            )
+        else:
+            task = tasks.Reconstruct(_network(), losses, weights)
+        task.compile(runner.optimizer())
+        return task
+
+    def sheet(task: tasks.Task) -> np.ndarray:
+        return panels.pair_sheet(panel, panel, panels.paint(task, panel))
+
+    task = runner.train(
+        make_task,
+        lambda start, stop: photographs.batches(
+            size, runner.BATCH_SIZE.value, seed, start, stop
+        ),
+        lambda task, step: panels.show(task, panel, sheet(task), step),
+        workdir,
+        strategy,
+    )
+    workdir.finish(task.generator, sheet(task), terms.used(weights))
+
+
+def _network() -> keras.Model:
+    size = runner.IMAGE_SIZE.value
+    if _NETWORK.value == "fc_autoencoder":
+        return networks.FCAutoencoder(
+            size, code=_CODE.value or 128, stochastic=_STOCHASTIC.value
+        )
+    return networks.ConvAutoencoder(
+        size,
+        widths=[_WIDTH.value * factor for factor in (1, 2, 4)],
+        code=_CODE.value or 512,
+        stochastic=_STOCHASTIC.value,
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,88 @@
+"""The losses that a command's flags ask for."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from absl import flags
+
+from percgen import losses
+from percgen import tasks
+from train import comparison
+from train import runner
+
+_NAMES = ("mse", "mae", "charbonnier", "ssim", "ms_ssim", "feature")
+_LOSS = flags.DEFINE_list(
+    "loss",
+    ["mse"],
+    f"What is made small: of {', '.join(_NAMES)}, each NAME or NAME:WEIGHT, "
+    "separated by commas. A weight may change by step: mae:1@0/0.1@2000 goes "
+    "from 1 to 0.1 in the first 2,000.",
+)
+_EXPONENTS = flags.DEFINE_enum(
+    "exponents",
+    "ones",
+    ["ones", "wang"],
+    "Of ms_ssim's scales: ones are paper A's (seen second-hand).",
+)
+_LAYERS = flags.DEFINE_list(
+    "feature_layers",
+    None,
+    "Layers of feature, each LAYER or LAYER:WEIGHT; by default those of "
+    "--comparator that carry content.",
+)
+flags.adopt_module_key_flags(comparison)
+
+
+def weights() -> dict[str, tasks.Weight]:
+    """Reads --loss.
+
+    Returns:
+        The weight of each term, by name.
+
+    Raises:
+        ValueError: If a name is unknown or named twice, or a weight is none.
+    """
+    found: dict[str, tasks.Weight] = {}
+    for item in _LOSS.value:
+        name, _, weight = item.partition(":")
+        if name not in _NAMES or name in found:
+            raise ValueError(
+                f"--loss should be of {', '.join(_NAMES)}, each once. "
+                f"Received: {','.join(_LOSS.value)}."
+            )
+        found[name] = tasks.parse_weight(weight or "1")
+    return found
+
+
+def make(names: Sequence[str], check: bool) -> dict[str, losses.PictureLoss]:
+    """Returns losses by name.
+
+    Args:
+        names: Of `weights()`.
+        check: Whether outputs outside [0, 1] are refused.
+    """
+    makers: dict[str, Callable[..., losses.PictureLoss]] = {
+        "mse": losses.L2Loss,
+        "mae": losses.L1Loss,
+        "charbonnier": losses.CharbonnierLoss,
+        "ssim": lambda check: losses.SSIMLoss("same", check),
+        "ms_ssim": lambda check: losses.MSSSIMLoss(
+            _EXPONENTS.value, "same", None, check
+        ),
+        "feature": _feature,
+    }
+    return {name: makers[name](check=check) for name in names}
+
+
+def used(weights: Mapping[str, tasks.Weight]) -> str:
+    """Returns one line for the record: what was made small."""
+    return "loss: " + " + ".join(f"{w} {name}" for name, w in weights.items())
+
+
+def _feature(check: bool) -> losses.FeatureLoss:
+    layers = comparison.parse(
+        _LAYERS.value or comparison.chosen().content_layers
+    )
+    comparator = comparison.make(list(layers), runner.SEED.value)
+    return losses.FeatureLoss(comparator, layers, check=check)

@@ -1,0 +1,114 @@
+r"""Trains a network that makes pictures larger.
+
+Example:
+    python -m train.upscale --network=srcnn --scale=4 --loss=mse \
+        --images='T91/*.png' --held_out='Set5/*.png' --workdir=runs/srcnn
+    tensorboard --logdir=runs
+
+Small pictures are made by MATLAB's bicubic, of whole pictures in 8 bits, just
+as `train.evaluate` judges them; patches are cut out after, turned and mirrored.
+Ctrl-C stops; the same command goes on.
+"""
+
+import functools
+
+import keras
+import numpy as np
+from absl import flags
+
+from percgen import command
+from percgen import data
+from percgen import networks
+from percgen import pairs
+from percgen import tasks
+from train import panels
+from train import runner
+from train import terms
+
+_NETWORK = flags.DEFINE_enum(
+    "network",
+    "srcnn",
+    ["srcnn", "residual"],
+    "srcnn: three convolutions over the enlarged picture (Dong et al. 2016). "
+    "residual: percgen's own, which works at the small picture's size.",
+)
+_SCALE = flags.DEFINE_integer(
+    "scale", 4, "How much larger: 2, 3, 4 (srcnn); 2, 4, 8 (residual)."
+)
+_MIDDLE = flags.DEFINE_integer(
+    "middle", 5, "Side of srcnn's second kernels: 9-1-5, 9-3-5 or 9-5-5."
+)
+_COLOR = flags.DEFINE_enum(
+    "color",
+    "luma",
+    ["luma", "rgb"],
+    "What is learnt: brightness alone, leaving colour to the bicubic, as "
+    "super-resolution is measured; or all of RGB.",
+)
+_FLATTEST = flags.DEFINE_float(
+    "flattest",
+    0.0,
+    "Patches whose luma (0 to 1) deviates less are drawn anew, such as sky.",
+    lower_bound=0.0,
+)
+flags.adopt_module_key_flags(terms)
+flags.adopt_module_key_flags(runner)
+
+# What flags are that are not given, sized for two CPU cores.
+_DEFAULTS = {"image_size": 48, "batch_size": 16, "steps": 6000}
+_PANEL, _PANEL_SIDE = 4, 144
+
+
+def main() -> None:
+    for name, value in _DEFAULTS.items():
+        flags.FLAGS.set_default(name, value)  # Leaves flags that are given.
+    weights = terms.weights()
+    luma = _COLOR.value == "luma"
+    if luma and "feature" in weights:
+        raise ValueError("--loss=feature sees colours: give --color=rgb.")
+    workdir = runner.open_workdir()
+    photographs = _pairs(runner.IMAGES.value)
+    size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
+    _network()  # Refuses what does not fit before anything is written.
+    shown = _pairs(runner.HELD_OUT.value or runner.IMAGES.value)
+    small, large = panel = shown.panel(_PANEL, _PANEL_SIDE)
+    batches = functools.partial(
+        photographs.batches, size, runner.BATCH_SIZE.value, seed
+    )
+    batches(0, 1)
+    strategy = runner.make_strategy(runner.STRATEGY.value)
+
+    def make_task() -> tasks.Task:
+        losses = terms.make(list(weights), check=False)
+        task = tasks.Reconstruct(_network(), losses, weights, luma, "upscale")
+        task.compile(runner.optimizer())
+        return task
+
+    def sheet(task: tasks.Task) -> np.ndarray:
+        return panels.pair_sheet(small, large, panels.paint(task, small))
+
+    task = runner.train(
+        make_task,
+        batches,
+        lambda task, step: panels.show(task, panel, sheet(task), step),
+        workdir,
+        strategy,
+    )
+    workdir.finish(task.generator, sheet(task), terms.used(weights))
+
+
+def _pairs(pattern: str | None) -> pairs.Pairs:
+    files = data.photographs(pattern, runner.TFDS.value)
+    return pairs.Pairs(files, _SCALE.value, _FLATTEST.value)
+
+
+def _network() -> keras.Model:
+    if _NETWORK.value == "srcnn":
+        return networks.SRCNN(_SCALE.value, _MIDDLE.value, _COLOR.value)
+    if _COLOR.value == "luma":
+        raise ValueError("--network=residual works in RGB: give --color=rgb.")
+    return networks.Upscaler(_SCALE.value)
+
+
+if __name__ == "__main__":
+    command.run(main)
