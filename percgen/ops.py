@@ -52,6 +52,26 @@ def depth_to_space(features: Tensor, side: int) -> Tensor:
     return ops.reshape(x, [-1, height * side, width * side, channels])
 
 
+def space_to_depth(features: Tensor, side: int) -> Tensor:
+    """Lays squares of positions out as channels: `depth_to_space` undone.
+
+    Args:
+        features: `[B, H, W, C]`, H and W multiples of `side`.
+        side: Of a square.
+
+    Returns:
+        `[B, H / side, W / side, side^2 C]`.
+    """
+    _, height, width, channels = ops.shape(features)
+    x = ops.reshape(
+        features, [-1, height // side, side, width // side, side, channels]
+    )
+    x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
+    return ops.reshape(
+        x, [-1, height // side, width // side, channels * side**2]
+    )
+
+
 def total_variation(images: Tensor, exponent: int = 2) -> Tensor:
     """Returns how much neighbouring pixels differ.
 

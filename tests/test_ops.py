@@ -96,3 +96,10 @@ def test_spread_is_the_transpose_of_blur(border, channels):
     np.testing.assert_allclose(
         np.sum(blurred * maps), np.sum(images * spread), rtol=1e-4
     )
+
+
+def test_squares_to_channels_and_back_are_tensorflows():
+    features = np.random.default_rng(0).normal(size=[2, 6, 9, 5]).astype("f")
+    deep = ops.space_to_depth(features, 3)
+    np.testing.assert_array_equal(deep, tf.nn.space_to_depth(features, 3))
+    np.testing.assert_array_equal(ops.depth_to_space(deep, 3), features)

@@ -65,7 +65,8 @@ class Pupil(keras.Model):
     def targets(self, features: Mapping[str, Any]) -> Features:
         """Returns VGG-19's features as they are to be predicted."""
         return {
-            layer: _block(features[layer], side) / self.deviations[layer]
+            layer: house_ops.space_to_depth(features[layer], side)
+            / self.deviations[layer]
             for layer, (_, side) in compact.TEACHES.items()
         }
 
@@ -99,16 +100,6 @@ class Pupil(keras.Model):
             for kind in ("kernel", "bias"):
                 arrays[f"{layer}_{kind}"] = arrays[f"{layer}_{kind}"] @ turn
         return arrays
-
-
-def _block(x: Any, side: int) -> Any:
-    """Returns `[B, H / side, W / side, C side^2]` of `[B, H, W, C]`."""
-    if side == 1:
-        return x
-    height, width, channels = x.shape[1] // side, x.shape[2] // side, x.shape[3]
-    x = ops.reshape(x, [-1, height, side, width, side, channels])
-    x = ops.transpose(x, [0, 1, 3, 2, 4, 5])
-    return ops.reshape(x, [-1, height, width, channels * side**2])
 
 
 def _spread(features: Any) -> float:
