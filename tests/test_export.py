@@ -12,6 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from percgen import export
 from percgen import images
+from percgen import networks
 from percgen import signatures
 from serving import messages
 from serving import standin
@@ -209,6 +210,19 @@ def test_a_failing_warm_up_keeps_a_version_out(published, tmp_path):
 def test_the_smallest_limits_can_be_proved(generator, tmp_path):
     limits = signatures.Limits(max_pixels=16 * 16, max_batch=1)
     assert export.export(generator, tmp_path / "style", limits=limits)
+
+
+def test_a_network_that_enlarges_and_leaves_its_range_is_served(
+    tmp_path, photo
+):
+    network = networks.SRCNN(scale=2, middle=1)
+    network.body.layers[-2].bias.assign([0.2])  # Brighter than white.
+    version, worst = export.export(network, tmp_path / "x2", limits=LIMITS)
+    assert worst <= 1
+    pixels = tf.saved_model.load(str(version)).signatures["pixels"]
+    answer = pixels(images=tf.constant(photo[None]))["images"]
+    assert answer.shape == (1, 102, 128, 3)
+    assert np.mean(answer == 255) > 0.01
 
 
 def test_limits_that_no_picture_meets_raise():
