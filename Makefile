@@ -30,7 +30,7 @@ demo: $(READY)
 	$(VENV)/bin/python -m train.demo $(ARGS)
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
