@@ -144,7 +144,7 @@ def _judge(network: Network) -> list[str]:
     kind = network.arguments[0].removeprefix("--network=")
     scores: dict[str, list[experiment.Scores]] = {}
     shown = [network.pictures[:_SHOWN]]
-    for loss in experiment.LOSSES:
+    for loss in experiment.LOSSES.value:
         trainings = [
             experiment.Training(
                 "autoencoders",
@@ -163,7 +163,7 @@ def _judge(network: Network) -> list[str]:
         f"judged on {len(network.pictures)} pictures.",
         _table(scores),
         experiment.write_sheet(f"{kind}.png", list(map(np.asarray, shown))),
-        "Held-out pictures; then by MSE, MAE, MS-SSIM.",
+        f"Held-out pictures; then by {', '.join(experiment.LOSSES.value)}.",
     ]
 
 

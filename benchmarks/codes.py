@@ -83,7 +83,7 @@ def main() -> None:
     faces = source.panel(len(source.pictures), _SIDE)
     labels = _labels(len(faces))
     scores, shown = {}, [faces[:: len(faces) // _SHOWN][:_SHOWN]]
-    for loss in experiment.LOSSES:
+    for loss in experiment.LOSSES.value:
         trainings = [
             _training(loss, seed) for seed in range(experiment.SEEDS.value)
         ]
@@ -106,7 +106,8 @@ def main() -> None:
         _CLAIM,
         _table(scores),
         experiment.write_sheet("codes.png", list(map(np.asarray, shown))),
-        "Faces; then what MSE, MAE and MS-SSIM make of their codes.",
+        "Faces; then what is left of them in the codes learnt by "
+        f"{', '.join(experiment.LOSSES.value)}.",
     )
 
 

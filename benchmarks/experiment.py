@@ -35,7 +35,11 @@ FULL = flags.DEFINE_bool(
 STEPS = flags.DEFINE_integer(
     "steps", None, "Of each training, if not the experiment's own.", 1
 )
-LOSSES = ("mse", "mae", "ms_ssim")
+LOSSES = flags.DEFINE_list(
+    "losses",
+    ["mse", "mae", "ms_ssim"],
+    "Those to train by, as --loss takes them.",
+)
 Scores = dict[str, float]
 
 
@@ -115,6 +119,8 @@ def verdict(
         winner: The loss that should win.
         higher: Whether higher is better.
     """
+    if winner not in scores or len(scores) == 1:
+        return "not tried"
     sign = 1.0 if higher else -1.0
     worst = min(sign * value for value in scores[winner])
     best = max(

@@ -57,7 +57,7 @@ def main() -> None:
     scores = {
         "bicubic": [_measure(pictures, networks.BicubicEnlarge(_SCALE.value))]
     }
-    for loss in experiment.LOSSES:
+    for loss in experiment.LOSSES.value:
         trainings = [
             training(loss, seed) for seed in range(experiment.SEEDS.value)
         ]
@@ -186,7 +186,7 @@ def _sheet(pictures: dict[str, list[np.ndarray]]) -> str:
     some = [x for all_true in pictures.values() for x in all_true[:2]]
     some = [x for x in some if min(x.shape[:2]) >= _WINDOW and x.shape[2] == 3]
     makers = [networks.BicubicEnlarge(_SCALE.value)] + [
-        training(loss, 0).generator() for loss in experiment.LOSSES
+        training(loss, 0).generator() for loss in experiment.LOSSES.value
     ]
     rows = [np.stack([_middle(x) for x in some])]
     for network in makers:
@@ -195,9 +195,8 @@ def _sheet(pictures: dict[str, list[np.ndarray]]) -> str:
     shown = experiment.write_sheet(
         f"srcnn_x{_SCALE.value}.png", [row / 255.0 for row in rows]
     )
-    return (
-        f"{shown}\n\nTrue, bicubic, by MSE, by MAE, by MS-SSIM; pixel by pixel."
-    )
+    names = ", ".join(["bicubic", *experiment.LOSSES.value])
+    return f"{shown}\n\nThe picture; then {names}."
 
 
 def _middle(image: np.ndarray) -> np.ndarray:

@@ -34,7 +34,13 @@ def pair_sheet(
     return contact_sheet([inputs, targets, outputs, differences])
 
 
-def show(task: tasks.Task, batch: Any, sheet: np.ndarray, step: int) -> None:
+def show(
+    task: tasks.Task,
+    batch: Any,
+    sheet: np.ndarray,
+    step: int,
+    learnt: Any = None,
+) -> None:
     """Writes summaries: a sheet, terms, what each weighs, where it looks.
 
     Args:
@@ -42,14 +48,17 @@ def show(task: tasks.Task, batch: Any, sheet: np.ndarray, step: int) -> None:
         batch: The panel, as the task's `terms` take it.
         sheet: The panel's picture, uint8.
         step: Of training.
+        learnt: The panel in the size of training, for gradients, which cost
+            much of large pictures; by default it has that size already.
     """
+    learnt = batch if learnt is None else learnt
     tf.summary.image("panel", sheet[None], step)
     terms = task.terms(batch, training=False)
     for name, values in terms.items():
         tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
     for name, share in task.shares(terms).items():
         tf.summary.scalar(f"share/{name}", share, step)
-    for name, norm in task.gradient_norms(batch).items():
+    for name, norm in task.gradient_norms(learnt).items():
         tf.summary.scalar(f"gradient_norm/{name}", norm, step)
     _show_where(task, batch, step)
 

@@ -87,6 +87,7 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
     photographs = data.photographs(IMAGES.value, TFDS.value)
     shown = held_out() or photographs
     panel = shown.panel(_PANEL, max(_PANEL_SIDE, IMAGE_SIZE.value))
+    learnt = shown.panel(_PANEL, IMAGE_SIZE.value)
 
     def sheet(task: tasks.Task) -> np.ndarray:
         return panels.contact_sheet([panel, panels.paint(task, panel)])
@@ -97,7 +98,7 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
         lambda start, stop: photographs.batches(
             IMAGE_SIZE.value, BATCH_SIZE.value, SEED.value, start, stop
         ),
-        lambda task, step: panels.show(task, panel, sheet(task), step),
+        lambda task, step: panels.show(task, panel, sheet(task), step, learnt),
         workdir,
         strategy,
     )
