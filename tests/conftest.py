@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -125,6 +126,24 @@ def refused(run):
         return lines[0]
 
     return refused
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """Returns a function that copies a run, as it stood at a checkpoint."""
+
+    def stopped(whole, step):
+        workdir = tmp_path / "stopped"
+        for path in ("flags.txt", f"checkpoints/ckpt-{step}*"):
+            for file in whole.glob(path):
+                copy = workdir / file.relative_to(whole)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, copy)
+        newest = workdir / "checkpoints" / "checkpoint"
+        newest.write_text(f'model_checkpoint_path: "ckpt-{step}"')
+        return workdir
+
+    return stopped
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -138,17 +137,10 @@ class TestEveryKind:
 
 
 @pytest.mark.parametrize("kind", ["exemplar", "compact"])
-def test_goes_on_to_the_same_weights(kind, finished, run, tmp_path):
+def test_goes_on_to_the_same_weights(kind, finished, run, stopped):
     """From the checkpoint in the middle, with the flags of flags.txt alone."""
     whole, _ = finished(kind)
-    workdir = tmp_path / "stopped"
-    for path in ("flags.txt", "checkpoints/ckpt-2*"):
-        for file in whole.glob(path):
-            copy = workdir / file.relative_to(whole)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, copy)
-    newest = workdir / "checkpoints" / "checkpoint"
-    newest.write_text('model_checkpoint_path: "ckpt-2"')
+    workdir = stopped(whole, 2)
     done = run(
         "train.comparator",
         f"--flagfile={whole}/flags.txt",

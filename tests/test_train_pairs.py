@@ -1,7 +1,5 @@
 """The commands that learn from pairs: train.reconstruct and train.upscale."""
 
-import shutil
-
 import keras
 import numpy as np
 import pytest
@@ -119,17 +117,10 @@ class TestBoth:
             assert tf.io.decode_png(picture).shape[0] == int(height)
 
     def test_goes_on_to_the_same_weights(
-        self, module, finished, run, line, tmp_path
+        self, module, finished, run, line, stopped
     ):
         whole = finished(module, run)
-        folder = tmp_path / "stopped"
-        for path in ("flags.txt", "checkpoints/ckpt-75*"):
-            for file in whole.glob(path):
-                copy = folder / file.relative_to(whole)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, copy)
-        newest = folder / "checkpoints" / "checkpoint"
-        newest.write_text('model_checkpoint_path: "ckpt-75"')
+        folder = stopped(whole, 75)
         done = run(module, f"--workdir={folder}", *line(module))
         assert "Going on from step 75" in done.stdout, done.stderr
         one, other = (

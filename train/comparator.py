@@ -19,8 +19,6 @@ those of the same network with random weights. Ctrl-C stops; the same command
 goes on.
 """
 
-from typing import Any
-
 import tensorflow as tf
 from absl import flags
 
@@ -34,7 +32,7 @@ from train import probe
 from train import runner
 
 # What flags are that are not given, sized for two CPU cores.
-_DEFAULTS: dict[str, dict[str, Any]] = {
+_DEFAULTS: dict[str, runner.Defaults] = {
     "exemplar": {
         "image_size": 32,
         "batch_size": 64,
@@ -60,13 +58,7 @@ _KIND = flags.DEFINE_enum(
     "kind",
     None,
     list(_DEFAULTS),
-    "\n".join(
-        ["See above. Flags that are not given have defaults by kind:"]
-        + [
-            f"{kind}: " + " ".join(f"--{name}={x}" for name, x in own.items())
-            for kind, own in _DEFAULTS.items()
-        ]
-    ),
+    runner.describe_defaults("kind", _DEFAULTS),
     required=True,
 )
 flags.adopt_module_key_flags(courses)
@@ -80,8 +72,7 @@ _LEAST_BATCH = {"exemplar": 1, "video": 5, "compact": 8}
 
 def main() -> None:
     kind = _KIND.value
-    for name, value in _DEFAULTS[kind].items():
-        flags.FLAGS.set_default(name, value)  # Leaves flags that are given.
+    runner.set_defaults(_DEFAULTS[kind])
     labelled = probe.read_labelled()
     workdir = runner.open_workdir()
     photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)

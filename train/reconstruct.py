@@ -14,8 +14,6 @@ Example:
 normal distribution's. Ctrl-C stops; the same command goes on.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 from absl import flags
@@ -29,7 +27,7 @@ from train import runner
 from train import terms
 
 # What flags are that are not given, sized for two CPU cores.
-_DEFAULTS: dict[str, dict[str, Any]] = {
+_DEFAULTS: dict[str, runner.Defaults] = {
     "fc_autoencoder": {"image_size": 32, "batch_size": 64, "steps": 6000},
     "conv_autoencoder": {"image_size": 96, "batch_size": 16, "steps": 3000},
 }
@@ -37,13 +35,7 @@ _NETWORK = flags.DEFINE_enum(
     "network",
     None,
     list(_DEFAULTS),
-    "\n".join(
-        ["See above. Flags that are not given have defaults by network:"]
-        + [
-            f"{network}: " + " ".join(f"--{n}={x}" for n, x in own.items())
-            for network, own in _DEFAULTS.items()
-        ]
-    ),
+    runner.describe_defaults("network", _DEFAULTS),
     required=True,
 )
 _CODE = flags.DEFINE_integer(
@@ -75,8 +67,7 @@ _PANEL = 8
 
 
 def main() -> None:
-    for name, value in _DEFAULTS[_NETWORK.value].items():
-        flags.FLAGS.set_default(name, value)  # Leaves flags that are given.
+    runner.set_defaults(_DEFAULTS[_NETWORK.value])
     weights = terms.weights()
     kl_weight = tasks.parse_weight(_KL_WEIGHT.value)
     workdir = runner.open_workdir()

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -67,6 +68,7 @@ MIXED_PRECISION = flags.DEFINE_bool(
     "mixed_precision", False, "Compute the networks in float16, scaled losses."
 )
 
+Defaults = Mapping[str, Any]  # Values of flags, by name.
 _RESUMABLE = {"workdir", "steps", "checkpoint_every"}
 _LOG_EVERY = 10
 _PANEL, _PANEL_SIDE = 4, 256
@@ -103,6 +105,27 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
         strategy,
     )
     workdir.finish(task.generator, sheet(task), task.comparator.provenance)
+
+
+def describe_defaults(choice: str, defaults: Mapping[str, Defaults]) -> str:
+    """Returns help on flags whose defaults depend on a choice.
+
+    Args:
+        choice: What is chosen, as "kind".
+        defaults: Of flags, by what may be chosen.
+    """
+    lines = [
+        f"{name}: " + " ".join(f"--{flag}={x}" for flag, x in own.items())
+        for name, own in defaults.items()
+    ]
+    head = f"See above. Flags that are not given have defaults by {choice}:"
+    return "\n".join([head, *lines])
+
+
+def set_defaults(own: Defaults) -> None:
+    """Sets flags that are not given."""
+    for name, value in own.items():
+        flags.FLAGS.set_default(name, value)
 
 
 def held_out() -> data.Photographs | None:

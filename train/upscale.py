@@ -60,8 +60,7 @@ _PANEL, _PANEL_SIDE = 4, 144
 
 
 def main() -> None:
-    for name, value in _DEFAULTS.items():
-        flags.FLAGS.set_default(name, value)  # Leaves flags that are given.
+    runner.set_defaults(_DEFAULTS)
     weights = terms.weights()
     luma = _COLOR.value == "luma"
     if luma and "feature" in weights:
@@ -70,7 +69,9 @@ def main() -> None:
     photographs = _pairs(runner.IMAGES.value)
     size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
     _network()  # Refuses what does not fit before anything is written.
-    shown = _pairs(runner.HELD_OUT.value or runner.IMAGES.value)
+    shown = photographs
+    if runner.HELD_OUT.value:
+        shown = _pairs(runner.HELD_OUT.value)
     small, large = panel = shown.panel(_PANEL, _PANEL_SIDE)
     batches = functools.partial(
         photographs.batches, size, runner.BATCH_SIZE.value, seed
