@@ -30,7 +30,7 @@ from percgen import data
 
 _FACES = flags.DEFINE_string("faces", None, "Labelled faces.", required=True)
 _FOLDS = flags.DEFINE_integer("folds", 5, "Of cross-validation.", lower_bound=2)
-_SIDE, _PART, _SHOWN = 96, 100, 10
+_SIDE, _PART, _SHOWN = 80, 100, 10
 _LABELS = ("subject", "azimuth", "elevation")
 _STRENGTHS = np.logspace(-2, 5, 15)
 _TEXT = """{faces} faces in squares of {side} x {side}, {folds}-fold
@@ -133,8 +133,9 @@ def _training(loss: str, seed: int) -> experiment.Training:
             "--network=conv_autoencoder",
             f"--images={_FACES.value}",
             f"--image_size={_SIDE}",
-            f"--width={128 if full else 24}",
+            f"--width={128 if full else 16}",
             f"--steps={steps}",
+            *(["--exponents=wang"] if loss == "ms_ssim" else []),
             f"--loss={loss}",
             f"--seed={seed}",
         ],

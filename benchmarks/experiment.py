@@ -20,6 +20,7 @@ from absl import flags
 
 from benchmarks import report
 from percgen import images
+from percgen import networks  # noqa: F401  Known by name when loaded.
 
 FOLDER = flags.DEFINE_string(
     "folder", None, "Where trainings are; by default runs/EXPERIMENT."
@@ -65,10 +66,16 @@ class Training:
         self._line = ["-m", module, f"--workdir={self.workdir}", *arguments]
 
     def generator(self) -> keras.Model:
-        """Returns the network, after training what is not trained yet."""
+        """Returns the network, after training what is not trained yet.
+
+        Raises:
+            ValueError: If the training fails; it has said why.
+        """
         if not self._holds("trained.json", self._line):
             print(f"$ python {' '.join(self._line)}", flush=True)
-            subprocess.run([sys.executable, *self._line], check=True)
+            line = [sys.executable, *self._line]
+            if subprocess.run(line, check=False).returncode:
+                raise ValueError(f"The training in {self.workdir} failed.")
             self._keep("trained.json", self._line)
         path = self.workdir / "generator.keras"
         return keras.saving.load_model(path, compile=False)

@@ -36,7 +36,7 @@ _TEST_SETS = flags.DEFINE_list(
 )
 _SCALE = flags.DEFINE_integer("scale", 4, "2, 3 or 4.")
 _MIDDLE = flags.DEFINE_integer("middle", 5, "Side of the second kernels.")
-_PATCH, _WINDOW = 48, 160
+_PATCH, _BATCH, _WINDOW = 48, 8, 160
 _MEASURES = (("PSNR", 2), ("SSIM", 4), ("MS-SSIM", 4))
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 _CLAIM = """Paper A claims "superiority of perceptually-optimized networks for
@@ -106,6 +106,7 @@ def training(loss: str, seed: int) -> experiment.Training:
             f"--middle={_MIDDLE.value}",
             f"--images={_PHOTOGRAPHS.value}",
             f"--image_size={_PATCH}",
+            f"--batch_size={_BATCH}",
             "--flattest=0.02",
             f"--steps={_steps()}",
             f"--loss={loss}",
@@ -126,7 +127,7 @@ def enlarge(network: Callable, true: np.ndarray) -> np.ndarray:
 
 def _steps() -> int:
     return experiment.STEPS.value or (
-        400_000 if experiment.FULL.value else 6000
+        400_000 if experiment.FULL.value else 8000
     )
 
 

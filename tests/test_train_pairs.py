@@ -28,6 +28,19 @@ FLAGS = {
         "--image_size=32",
         "--flattest=0.01",
     ],
+    "train.deepsim": [
+        "--feature_weight=1@0/0.5@8",
+        "--image_size=64",
+        "--width=4",
+        "--discriminator_width=4",
+        "--ema=0.5",
+        "--learning_rate=0.005",
+    ],
+}
+TERMS = {
+    "train.reconstruct": {"ms_ssim", "mae", "kl"},
+    "train.upscale": {"mse"},
+    "train.deepsim": {"feature", "adversarial", "image"},
 }
 
 
@@ -103,9 +116,10 @@ class TestBoth:
 
     def test_shows_what_each_term_does(self, module, finished, run):
         logs = read_logs(finished(module, run))
-        terms = {tag.partition("/")[2] for tag in logs if "terms/" in tag}
-        terms -= {"loss"}
-        assert len(terms) == (3 if "reconstruct" in module else 1)
+        terms = TERMS[module]
+        assert terms < {
+            tag.partition("/")[2] for tag in logs if "terms/" in tag
+        }
         for step in (0, 75, 150):
             shares = [float(logs[f"share/{term}"][step]) for term in terms]
             np.testing.assert_allclose(sum(shares), 1.0, rtol=1e-4)
@@ -132,7 +146,7 @@ class TestBoth:
 
     def test_learns_what_it_has_not_seen(self, module, finished, run):
         logs = read_logs(finished(module, run))
-        (term,) = {"ms_ssim", "mse"} & {x.partition("/")[2] for x in logs}
+        (term,) = {"ms_ssim", "mse", "image"} & TERMS[module]
         values = logs[f"panel/{term}"]
         assert float(values[150]) < 0.95 * float(values[0])
 
@@ -158,6 +172,47 @@ def test_srcnn_beats_bicubic_on_a_picture_it_has_not_seen(
     bicubic = network.enlarge(small)
     psnr = losses.psnr(true[None], np.clip(network(small), 0.0, 1.0))
     assert psnr > losses.psnr(true[None], np.clip(bicubic, 0.0, 1.0))
+
+
+def test_stops_where_the_loss_is_not_finite(finished, run, line, stopped):
+    folder = stopped(finished("train.deepsim", run), 75)
+    flags, wild = folder / "flags.txt", "--image_weight=1e+39"
+    flags.write_text(flags.read_text().replace("--image_weight=7", wild))
+    done = run(
+        "train.deepsim",
+        f"--workdir={folder}",
+        *line("train.deepsim"),
+        wild,
+    )
+    assert done.returncode == 2
+    assert "Going on from step 75" in done.stdout
+    error = done.stderr.strip().split("\n")[-1]
+    assert "error: Not finite at step 76: loss. Try" in error
+    kept = {x.stem for x in (folder / "checkpoints").glob("*.index")}
+    assert kept == {"ckpt-75"}
+
+
+def test_names_the_terms_that_are_not_finite(run, line, tmp_path):
+    done = run(
+        "train.deepsim",
+        f"--workdir={tmp_path}/run",
+        *line("train.deepsim"),
+        "--learning_rate=1e30",
+        "--checkpoint_every=1",
+    )
+    assert done.returncode == 2
+    error = done.stderr.strip().split("\n")[-1]
+    assert "Not finite at step 1: " in error
+    assert "adversarial" in error
+    assert not list(tmp_path.glob("run/checkpoints/ckpt*"))
+
+
+def test_shows_who_learns(finished, run):
+    logs = read_logs(finished("train.deepsim", run))
+    for name in ("real_accuracy", "fake_accuracy", "discriminator_learns"):
+        shares = [float(x) for x in logs[f"terms/{name}"].values()]
+        assert 0.0 <= min(shares) <= max(shares) <= 1.0
+    assert 150 in logs["terms/ratio"]
 
 
 class TestRefuses:
@@ -204,10 +259,32 @@ class TestRefuses:
     def test_what_does_not_fit(self, train, changes, reason):
         assert reason in train("train.upscale", *changes)
 
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            (["--image_size=68"], "a multiple of 8"),
+            (["--image_size=32"], "at least 35. Received: 32"),
+            (["--pause_below=0.6"], "low=0.6, high=0.5"),
+            (["--halve_at=10,x"], "Received: 10,x"),
+            (["--image_weight=-1"], "Received: '-1'"),
+            (["--own_features", "--feature_layers=relu9"], "Received: relu9"),
+            (
+                [
+                    "--comparator=alexnet",
+                    "--comparator_weights=zeros",
+                    "--feature_layers=fc6",
+                ],
+                "alexnet needs an --image_size of at least 199 for fc6",
+            ),
+        ],
+    )
+    def test_what_deepsim_cannot_take(self, train, changes, reason):
+        assert reason in train("train.deepsim", *changes)
+
     @pytest.mark.parametrize("module", FLAGS)
     def test_a_run_of_other_flags(self, finished, refused, line, module, run):
         folder = finished(module, run)
         message = refused(
-            module, f"--workdir={folder}", *line(module), "--loss=mae"
+            module, f"--workdir={folder}", *line(module), "--seed=9"
         )
         assert "holds a run of other flags" in message

@@ -1,5 +1,6 @@
 """What TensorBoard shows of a task on a fixed panel of pictures."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,17 +51,32 @@ def show(
         step: Of training.
         learnt: The panel in the size of training, for gradients, which cost
             much of large pictures; by default it has that size already.
+
+    Raises:
+        ValueError: If a term is not finite.
     """
     learnt = batch if learnt is None else learnt
     tf.summary.image("panel", sheet[None], step)
     terms = task.terms(batch, training=False)
-    for name, values in terms.items():
-        tf.summary.scalar(f"panel/{name}", tf.reduce_mean(values), step)
+    means = {k: float(tf.reduce_mean(values)) for k, values in terms.items()}
+    refuse_infinite(means, step)
+    for name, mean in means.items():
+        tf.summary.scalar(f"panel/{name}", mean, step)
     for name, share in task.shares(terms).items():
         tf.summary.scalar(f"share/{name}", share, step)
     for name, norm in task.gradient_norms(learnt).items():
         tf.summary.scalar(f"gradient_norm/{name}", norm, step)
     _show_where(task, batch, step)
+
+
+def refuse_infinite(terms: Mapping[str, float], step: int) -> None:
+    """Raises `ValueError`, by name, if terms are not finite."""
+    lost = [name for name, value in terms.items() if not np.isfinite(value)]
+    if lost:
+        raise ValueError(
+            f"Not finite at step {step}: {', '.join(lost)}. Try a lower "
+            "--learning_rate; the last checkpoint is good."
+        )
 
 
 def _show_where(task: tasks.Task, batch: Any, step: int) -> None:

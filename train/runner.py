@@ -247,9 +247,8 @@ class Loop:
         for step, batch in zip(
             range(start + 1, stop + 1), batches, strict=False
         ):
-            logs = self._step(batch)
+            terms = self._read(self._step(batch), step)
             if step % _LOG_EVERY == 0 or step == stop:
-                terms = self._read(logs, step)
                 now = time.monotonic()
                 self._write(terms, (now - before) / (step - since), step)
                 since, before = step, now
@@ -265,12 +264,12 @@ class Loop:
         return self.strategy.reduce("MEAN", logs, axis=None)
 
     def _read(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
+        """Returns means since the last reset.
+
+        Read at every step: after one that is not finite, weights are lost.
+        """
         terms = {name: float(value) for name, value in logs.items()}
-        if not np.isfinite(terms["loss"]):
-            raise ValueError(
-                f"The loss is not finite at step {step}: {terms}. Try a lower "
-                "--learning_rate; the last checkpoint is good."
-            )
+        panels.refuse_infinite(terms, step)
         return terms
 
     def _write(

@@ -25,6 +25,14 @@ _EXPONENTS = flags.DEFINE_enum(
     ["ones", "wang"],
     "Of ms_ssim's scales: ones are paper A's (seen second-hand).",
 )
+_SCALES = flags.DEFINE_integer(
+    "scales",
+    None,
+    "Of ms_ssim; by default as many as pictures have room for, five at most. "
+    "Fewer reach less far.",
+    lower_bound=1,
+    upper_bound=5,
+)
 _LAYERS = flags.DEFINE_list(
     "feature_layers",
     None,
@@ -68,7 +76,7 @@ def make(names: Sequence[str], check: bool) -> dict[str, losses.PictureLoss]:
         "charbonnier": losses.CharbonnierLoss,
         "ssim": lambda check: losses.SSIMLoss("same", check),
         "ms_ssim": lambda check: losses.MSSSIMLoss(
-            _EXPONENTS.value, "same", None, check
+            _EXPONENTS.value, "same", _SCALES.value, check
         ),
         "feature": _feature,
     }

@@ -56,9 +56,7 @@ class Workdir:
         """Makes the folder; restores the task from the newest checkpoint."""
         self.path.mkdir(parents=True, exist_ok=True)
         images.write_bytes(self.path / "flags.txt", _flags_text().encode())
-        checkpoint = tf.train.Checkpoint(
-            step=self._step, generator=task.generator, optimizer=task.optimizer
-        )
+        checkpoint = tf.train.Checkpoint(step=self._step, **task.state())
         self._manager = tf.train.CheckpointManager(
             checkpoint, str(self.path / "checkpoints"), max_to_keep=_KEPT
         )

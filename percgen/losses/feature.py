@@ -189,6 +189,39 @@ class StyleLoss(FeatureLoss):
         )
 
 
+def balanced_weights(
+    comparator: Comparator, weights: Mapping[str, float], pictures: ops.Tensor
+) -> dict[str, float]:
+    """Divides layers' weights by how far apart unlike pictures are in each.
+
+    Features of some comparators are a hundred thousand times as far apart as
+    those of others. By these weights two unlike pictures have on average the
+    sum of `weights`, whatever compares them.
+
+    Args:
+        comparator: As of `FeatureLoss`.
+        weights: Weight of each layer, by name.
+        pictures: At least two unlike ones, `[B, H, W, 3]` in [0, 1]. Each is
+            compared with the next.
+
+    Raises:
+        ValueError: If there is one picture, or a layer sees no difference.
+    """
+    loss = FeatureLoss(comparator, dict.fromkeys(weights, 1.0))
+    features = loss.describe(comparator(pictures))
+    others = {k: keras.ops.roll(v, 1, axis=0) for k, v in features.items()}
+    balanced = {}
+    for layer, values in loss.differences(features, others).items():
+        distance = float(keras.ops.convert_to_numpy(keras.ops.mean(values)))
+        if distance <= 0.0:
+            raise ValueError(
+                f"{layer} sees no difference between these pictures. "
+                f"Received: pictures of shape {tuple(pictures.shape)}."
+            )
+        balanced[layer] = weights[layer] / distance
+    return balanced
+
+
 def _mean(values: ops.Tensor) -> ops.Tensor:
     return keras.ops.mean(values, axis=list(range(1, len(values.shape))))
 

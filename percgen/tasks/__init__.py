@@ -3,6 +3,9 @@
 from percgen.tasks.compare import Classify as Classify
 from percgen.tasks.compare import Distill as Distill
 from percgen.tasks.compare import Rank as Rank
+from percgen.tasks.deepsim import DeePSiM as DeePSiM
+from percgen.tasks.deepsim import caffe_weights as caffe_weights
+from percgen.tasks.pause import Pause as Pause
 from percgen.tasks.reconstruct import ExpectedLossVAE as ExpectedLossVAE
 from percgen.tasks.reconstruct import Reconstruct as Reconstruct
 from percgen.tasks.schedules import Piecewise as Piecewise

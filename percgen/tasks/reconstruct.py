@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from percgen import losses
 from percgen import ops
+from percgen.tasks import noise as noise_lib
 from percgen.tasks.task import Task
 from percgen.tasks.task import Terms
 from percgen.tasks.task import Weight
@@ -66,7 +67,7 @@ class Reconstruct(Task):
         self.criteria, self.luma = dict(terms), luma
 
     def terms(self, batch: Any, training: bool) -> Terms:
-        inputs, targets = _pair(batch)
+        inputs, targets = pair(batch)
         return self.compare(targets, self(inputs, training=training))
 
     def compare(self, targets: tf.Tensor, outputs: tf.Tensor) -> Terms:
@@ -84,7 +85,7 @@ class Reconstruct(Task):
         minus the structural similarity at each position. Outputs that leave
         [0, 1] are clipped.
         """
-        inputs, targets = _pair(batch)
+        inputs, targets = pair(batch)
         targets, outputs = (
             self._view(tf.clip_by_value(tf.cast(x, tf.float32), 0.0, 1.0))
             for x in (targets, self(inputs, training=False))
@@ -151,7 +152,7 @@ class ExpectedLossVAE(Reconstruct):
         self.seed = seed
 
     def terms(self, batch: Any, training: bool) -> Terms:
-        inputs, targets = _pair(batch)
+        inputs, targets = pair(batch)
         features = self.generator.encoder(inputs, training=training)
         codes = self.generator.bottleneck(features, training=training)
         mean, log_variance = (tf.cast(code, tf.float32) for code in codes)
@@ -167,20 +168,21 @@ class ExpectedLossVAE(Reconstruct):
         return decoder(code, training=False)
 
     def _draw(self, mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
-        """Returns codes; this replica's noise is its part of all replicas'."""
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        replica = tf.distribute.get_replica_context()
-        shape = tf.shape(mean)
-        first = replica.replica_id_in_sync_group * shape[0] if replica else 0
-        step = tf.cast(self.optimizer.iterations.value, tf.int64)
-        noise = tf.random.stateless_normal(
-            tf.concat([replicas * shape[:1], shape[1:]], 0),
-            tf.stack([tf.constant(self.seed, tf.int64), step]),
-        )[first : first + shape[0]]
+        """Returns a code of each Gaussian."""
+        step = self.optimizer.iterations.value
+        noise = noise_lib.rows(
+            lambda count, seed: tf.random.stateless_normal(
+                tf.concat([[count], mean.shape[1:]], 0), seed
+            ),
+            tf.shape(mean)[0],
+            self.seed,
+            step,
+        )
         return mean + tf.exp(log_variance / 2.0) * noise
 
 
-def _pair(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+def pair(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns inputs and targets of a batch; of just pictures, them twice."""
     inputs, targets = batch if isinstance(batch, tuple) else (batch, batch)
     return inputs, targets
 

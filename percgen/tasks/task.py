@@ -61,6 +61,10 @@ class Task(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.optimizer.build(self.generator.trainable_variables)
 
+    def state(self) -> dict[str, Any]:
+        """Returns what a checkpoint has to hold, by name."""
+        return {"generator": self.generator, "optimizer": self.optimizer}
+
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.generator(images, training=training)
 

@@ -1,0 +1,78 @@
+"""Trains DeePSiM on one or two replicas; test_deepsim runs it by itself.
+
+Two strategies in one process of pytest would get into each other's way.
+
+    python tests/replicas.py 1|2 PICTURES.npy OUTPUT.npz
+"""
+
+import sys
+
+from percgen import command
+
+command.import_tensorflow()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from percgen import losses  # noqa: E402
+from percgen import networks  # noqa: E402
+from percgen import tasks  # noqa: E402
+
+
+def main() -> None:
+    replicas, pictures, output = sys.argv[1:]
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    if replicas == "2":
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        task = make_task()
+    step = tf.function(
+        lambda batch: strategy.reduce(
+            "MEAN", strategy.run(task.train_step, (batch,)), axis=None
+        )
+    )
+    data = tf.data.Dataset.from_tensor_slices(np.load(pictures))
+    told = []
+    batches = data.repeat(8).batch(4, drop_remainder=True)
+    for batch in strategy.experimental_distribute_dataset(batches):
+        task.reset_metrics()
+        told.append({k: float(v) for k, v in step(batch).items()})
+    weights = [*task.generator.weights, *task.discriminator.weights]
+    kept = [*weights, *task.optimizer.variables, *task.d_optimizer.variables]
+    arrays = {f"{n:03}": np.asarray(v.numpy()) for n, v in enumerate(kept)}
+    logs = {name: [one[name] for one in told] for name in told[0]}
+    np.savez(output, **arrays, **logs)
+
+
+def make_task() -> tasks.DeePSiM:
+    keras.utils.set_random_seed(0)
+    discriminator = networks.Discriminator(width=4, units=16, spectral=True)
+    task = tasks.DeePSiM(
+        networks.UpconvAutoencoder(width=4),
+        discriminator,
+        {
+            "feature": losses.FeatureLoss(
+                discriminator.trunk, {"relu3": 1.0}, check=False
+            ),
+            "image": losses.L2Loss(check=False),
+        },
+        {"feature": 1e-3, "adversarial": 1.0, "image": 10.0},
+        tasks.Pause(low=2.0, high=2.0),
+    )
+    # Above the rounding noise of gradients, which would become steps.
+    task.compile(
+        keras.optimizers.Adam(
+            1e-3, epsilon=1e-3, use_ema=True, ema_momentum=0.9
+        ),
+        keras.optimizers.Adam(1e-3, epsilon=1e-3),
+    )
+    return task
+
+
+if __name__ == "__main__":
+    main()
