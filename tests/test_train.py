@@ -174,13 +174,14 @@ def test_a_killed_run_ends_bit_for_bit_the_same(finished, flags, run, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_mixed_precision(run, flags, tmp_path):
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_mixed_precision(precision, run, flags, tmp_path):
     done = run(
         "train.stylize",
         f"--workdir={tmp_path}/run",
         *flags,
         "--steps=2",
-        "--mixed_precision",
+        f"--mixed_precision={precision}",
     )
     assert done.returncode == 0, done.stderr
     generator = keras.saving.load_model(tmp_path / "run" / "generator.keras")

@@ -64,8 +64,13 @@ STRATEGY = flags.DEFINE_enum(
     "One device, or a replica on each (MirroredStrategy); auto: mirrored where "
     "there are several GPUs.",
 )
-MIXED_PRECISION = flags.DEFINE_bool(
-    "mixed_precision", False, "Compute the networks in float16, scaled losses."
+MIXED_PRECISION = flags.DEFINE_enum(
+    "mixed_precision",
+    None,
+    ["float16", "bfloat16"],
+    "Compute the networks in half precision: float16, with losses scaled, for "
+    "GPUs; bfloat16 for newer ones, and for CPUs with AMX. Weights, losses and "
+    "what is kept of the run are float32.",
 )
 
 Defaults = Mapping[str, Any]  # Values of flags, by name.
@@ -180,7 +185,7 @@ def train(
         )
     keras.utils.set_random_seed(SEED.value)
     if MIXED_PRECISION.value:
-        keras.config.set_dtype_policy("mixed_float16")
+        keras.config.set_dtype_policy(f"mixed_{MIXED_PRECISION.value}")
     with strategy.scope():
         task = make_task()
     workdir.open(task)
