@@ -124,7 +124,7 @@ def _labels(count: int) -> dict[str, np.ndarray]:
 
 def _training(loss: str, seed: int) -> experiment.Training:
     full = experiment.FULL.value
-    steps = experiment.STEPS.value or (60_000 if full else 1500)
+    steps = experiment.STEPS.value or (60_000 if full else 1000)
     return experiment.Training(
         "codes",
         f"{loss}_{seed}",
@@ -134,6 +134,7 @@ def _training(loss: str, seed: int) -> experiment.Training:
             f"--images={_FACES.value}",
             f"--image_size={_SIDE}",
             f"--width={128 if full else 16}",
+            "--learning_rate=3e-4",
             f"--steps={steps}",
             *(["--exponents=wang"] if loss == "ms_ssim" else []),
             f"--loss={loss}",

@@ -132,7 +132,7 @@ def enlarge(network: Callable, true: np.ndarray) -> np.ndarray:
 
 def _steps() -> int:
     return experiment.STEPS.value or (
-        400_000 if experiment.FULL.value else 12_000
+        400_000 if experiment.FULL.value else 20_000
     )
 
 
