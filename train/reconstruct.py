@@ -2,6 +2,7 @@ r"""Trains an autoencoder, by any sum of losses (Snell et al. 2017).
 
 --network=fc_autoencoder    fully connected, 32 x 32.
 --network=conv_autoencoder  convolutional, 96 x 96.
+--network=upconv_autoencoder  paper B's, 64 x 64, to a map of 8 x 8.
 
 Example:
     python -m train.reconstruct --network=conv_autoencoder --loss=ms_ssim \
@@ -30,6 +31,7 @@ from train import terms
 _DEFAULTS: dict[str, runner.Defaults] = {
     "fc_autoencoder": {"image_size": 32, "batch_size": 64, "steps": 6000},
     "conv_autoencoder": {"image_size": 96, "batch_size": 16, "steps": 3000},
+    "upconv_autoencoder": {"image_size": 64, "batch_size": 16, "steps": 3000},
 }
 _NETWORK = flags.DEFINE_enum(
     "network",
@@ -41,14 +43,15 @@ _NETWORK = flags.DEFINE_enum(
 _CODE = flags.DEFINE_integer(
     "code",
     None,
-    "Numbers of the bottleneck; by default 128 and 512.",
+    "Numbers of the bottleneck, by default 128 and 512; upconv_autoencoder's "
+    "channels, by default 8.",
     lower_bound=1,
 )
 _WIDTH = flags.DEFINE_integer(
     "width",
     32,
-    "Filters of conv_autoencoder's first layer; the next have twice and four "
-    "times as many. Paper A's have 128 (seen second-hand).",
+    "Filters of the first layer but of fc_autoencoder; the next have twice and "
+    "four times as many. Paper A's have 128 (seen second-hand).",
     lower_bound=1,
 )
 _STOCHASTIC = flags.DEFINE_bool(
@@ -70,6 +73,8 @@ def main() -> None:
     runner.set_defaults(_DEFAULTS[_NETWORK.value])
     weights = terms.weights()
     kl_weight = tasks.parse_weight(_KL_WEIGHT.value)
+    if _STOCHASTIC.value and _NETWORK.value == "upconv_autoencoder":
+        raise ValueError("--network=upconv_autoencoder has no --stochastic.")
     workdir = runner.open_workdir()
     size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
     photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)
@@ -78,7 +83,8 @@ def main() -> None:
     strategy = runner.make_strategy(runner.STRATEGY.value)
 
     def make_task() -> tasks.Task:
-        losses = terms.make(list(weights), check=True)
+        bounded = _NETWORK.value != "upconv_autoencoder"
+        losses = terms.make(list(weights), check=bounded)
         if _STOCHASTIC.value:
             task: tasks.Task = tasks.ExpectedLossVAE(
                 _network(), losses, {**weights, "kl": kl_weight}, seed=seed
@@ -109,6 +115,8 @@ def _network() -> keras.Model:
         return networks.FCAutoencoder(
             size, code=_CODE.value or 128, stochastic=_STOCHASTIC.value
         )
+    if _NETWORK.value == "upconv_autoencoder":
+        return networks.UpconvAutoencoder(_WIDTH.value, _CODE.value or 8)
     return networks.ConvAutoencoder(
         size,
         widths=[_WIDTH.value * factor for factor in (1, 2, 4)],

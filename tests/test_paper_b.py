@@ -1,0 +1,81 @@
+"""The experiment of paper B: each loss trains, is judged, and is kept."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from percgen import images
+
+
+@pytest.fixture
+def line(tmp_path, photographs):
+    """Returns the command with two small photographs and a few classes."""
+    for number, photo in enumerate(images.to_uint8(photographs[:2])):
+        square = Image.fromarray(photo).resize((90, 80), Image.LANCZOS)
+        square.save(tmp_path / f"{number}.png")
+    small = images.to_uint8(photographs[:, ::2, ::2]).repeat(3, axis=0)
+    labels = np.arange(12)[:, None] % 3
+    np.savez(
+        tmp_path / "small.npz",
+        x_train=small,
+        y_train=labels,
+        x_test=small[:5],
+        y_test=labels[:5],
+    )
+    return [
+        "benchmarks.deepsim",
+        f"--labelled={tmp_path}/small.npz",
+        f"--photographs={tmp_path}/*.png",
+        f"--held_out={tmp_path}/*.png",
+        "--alexnet=random",
+        "--exemplar=random",
+        "--squeezenet=random",
+        f"--folder={tmp_path / 'runs'}",
+        "--seeds=1",
+        "--steps=1",
+        f"--output={tmp_path / 'deepsim.md'}",
+    ]
+
+
+def test_trains_each_once(run, line, tmp_path):
+    line.append("--losses=squared_error,compact_without_image")
+    done = run(*line)
+    assert done.returncode == 0, done.stderr
+    commands = re.findall(r"^\$ python -m (.*)$", done.stdout, re.MULTILINE)
+    assert [x.split()[0] for x in commands] == [
+        "train.reconstruct",
+        "train.deepsim",
+    ]
+    assert "--comparator=compact" in commands[1]
+    assert "--image_weight=0" in commands[1]
+    report = (tmp_path / "deepsim.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| ([\d. |]+) \|$", report, re.MULTILINE)
+    assert [name for name, _ in rows] == [
+        "squared_error",
+        "compact_without_image",
+    ]
+    for _, cells in rows:
+        euclidean, *_, similar, right = map(float, cells.split(" | "))
+        assert euclidean > 1.0
+        assert -1.0 <= similar <= 1.0
+        assert 0.0 <= right <= 100.0
+    assert images.read(tmp_path / "deepsim.png").shape[0] >= 3 * 64
+    again = run(*line)
+    assert "$ python" not in again.stdout
+    assert again.stdout == report
+
+
+def test_a_loss_that_is_none(refused, line):
+    error = refused(*line, "--losses=compact_without_sense")
+    assert "Received: compact_without_sense" in error
+    assert "gone.npz" in refused(*line, "--alexnet=gone.npz")
+
+
+def test_a_training_that_fails_is_no_traceback(run, line, tmp_path):
+    done = run(*line, f"--photographs={tmp_path}/none/*.png")
+    assert done.returncode == 2
+    lines = done.stderr.strip().split("\n")
+    assert "train.reconstruct: error: No file matches" in lines[-2]
+    assert lines[-1].startswith("benchmarks.deepsim: error: The training in")
