@@ -35,7 +35,7 @@ def line(tmp_path, photographs):
         f"--folder={tmp_path / 'runs'}",
         "--seeds=1",
         "--steps=1",
-        f"--output={tmp_path / 'deepsim.md'}",
+        f"--output={tmp_path / 'report' / 'deepsim.md'}",
     ]
 
 
@@ -50,7 +50,7 @@ def test_trains_each_once(run, line, tmp_path):
     ]
     assert "--comparator=compact" in commands[1]
     assert "--image_weight=0" in commands[1]
-    report = (tmp_path / "deepsim.md").read_text()
+    report = (tmp_path / "report" / "deepsim.md").read_text()
     rows = re.findall(r"^\| (\w+) \| ([\d. |]+) \|$", report, re.MULTILINE)
     assert [name for name, _ in rows] == [
         "squared_error",
@@ -61,7 +61,7 @@ def test_trains_each_once(run, line, tmp_path):
         assert euclidean > 1.0
         assert -1.0 <= similar <= 1.0
         assert 0.0 <= right <= 100.0
-    assert images.read(tmp_path / "deepsim.png").shape[0] >= 3 * 64
+    assert images.read(tmp_path / "report" / "deepsim.png").shape[0] >= 3 * 64
     again = run(*line)
     assert "$ python" not in again.stdout
     assert again.stdout == report
