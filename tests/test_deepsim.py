@@ -280,14 +280,19 @@ def test_the_published_weights_are_converted():
         assert f"--{name}_weight={value:.5g}".rstrip("0") in flags
 
 
-def test_balanced_weights_make_unlike_pictures_equally_far(photographs):
+def test_balanced_makes_unlike_pictures_as_far_as_weights_say(photographs):
     loss = losses.FeatureLoss(Pixels(), {"halves": 1.0})
-    far = loss.call(photographs, np.roll(photographs, 1, axis=0))
-    weights = losses.balanced_weights(Pixels(), {"halves": 3.0}, photographs)
-    expected = {"halves": 3.0 / np.mean(far)}
-    assert weights == pytest.approx(expected, rel=1e-5)
+    others = np.roll(photographs, 1, axis=0)
+    balanced = losses.FeatureLoss.balanced(
+        Pixels(), {"halves": 3.0}, photographs
+    )
+    far = np.mean(balanced.call(photographs, others))
+    np.testing.assert_allclose(far, 3.0, rtol=1e-5)
+    assert balanced.weights["halves"] == pytest.approx(
+        3.0 / np.mean(loss.call(photographs, others)), rel=1e-5
+    )
     with pytest.raises(ValueError, match="halves sees no difference"):
-        losses.balanced_weights(Pixels(), {"halves": 1.0}, photographs[:1])
+        losses.FeatureLoss.balanced(Pixels(), {"halves": 1.0}, photographs[:1])
 
 
 def test_learns_under_mixed_precision(photographs):

@@ -221,7 +221,9 @@ def _feature(
             f"{', '.join(layers)}. Received: {size}."
         )
     if _NORMALIZE.value:
-        layers = losses.balanced_weights(comparator, layers, measured)
+        return losses.FeatureLoss.balanced(
+            comparator, layers, measured, check=False
+        )
     return losses.FeatureLoss(comparator, layers, check=False)
 
 

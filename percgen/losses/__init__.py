@@ -8,7 +8,6 @@ from percgen.losses.adversarial import generator_log_loss as generator_log_loss
 from percgen.losses.contract import PictureLoss as PictureLoss
 from percgen.losses.feature import FeatureLoss as FeatureLoss
 from percgen.losses.feature import StyleLoss as StyleLoss
-from percgen.losses.feature import balanced_weights as balanced_weights
 from percgen.losses.latent import kl_divergence as kl_divergence
 from percgen.losses.lpips import LPIPSLoss as LPIPSLoss
 from percgen.losses.ms_ssim import MSSSIMLoss as MSSSIMLoss

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 from typing import NoReturn
+from typing import Self
 
 import keras
 
@@ -63,6 +64,44 @@ class FeatureLoss(contract.PictureLoss):
         self.comparator = comparator
         self.weights = dict(weights)
         self.smallest_image = getattr(comparator, "smallest_image", 1)
+
+    @classmethod
+    def balanced(
+        cls,
+        comparator: Comparator,
+        weights: Mapping[str, float],
+        pictures: ops.Tensor,
+        **kwargs: Any,
+    ) -> Self:
+        """Returns a loss in which unlike pictures are as far as weights say.
+
+        Features of some comparators are a hundred thousand times as far apart
+        as those of others. Here each layer's weight is divided by the mean
+        distance in that layer, so that one choice does for all comparators.
+
+        Args:
+            comparator: As of the class.
+            weights: Likewise.
+            pictures: At least two unlike ones, `[B, H, W, 3]` in [0, 1]. Each
+                is compared with the next.
+            **kwargs: Other arguments of the class.
+
+        Raises:
+            ValueError: If a layer sees no difference between the pictures.
+        """
+        loss = cls(comparator, dict.fromkeys(weights, 1.0), **kwargs)
+        features = loss.describe(comparator(pictures))
+        others = {k: keras.ops.roll(v, 1, axis=0) for k, v in features.items()}
+        for layer, values in loss.differences(features, others).items():
+            mean = keras.ops.mean(values)
+            distance = float(keras.ops.convert_to_numpy(mean))
+            if distance <= 0.0:
+                raise ValueError(
+                    f"{layer} sees no difference between these pictures. "
+                    f"Received: pictures of shape {tuple(pictures.shape)}."
+                )
+            loss.weights[layer] = weights[layer] / distance
+        return loss
 
     def call(self, y_true: ops.Tensor, y_pred: ops.Tensor) -> ops.Tensor:
         """Returns `[B]` for pictures `[B, H, W, 3]`, or `[1, ...]` targets."""
@@ -187,39 +226,6 @@ class StyleLoss(FeatureLoss):
             f"`{self.name}` compares Gram matrices, which have lost place: it "
             "has no map. A FeatureLoss of the same layers has one."
         )
-
-
-def balanced_weights(
-    comparator: Comparator, weights: Mapping[str, float], pictures: ops.Tensor
-) -> dict[str, float]:
-    """Divides layers' weights by how far apart unlike pictures are in each.
-
-    Features of some comparators are a hundred thousand times as far apart as
-    those of others. By these weights two unlike pictures have on average the
-    sum of `weights`, whatever compares them.
-
-    Args:
-        comparator: As of `FeatureLoss`.
-        weights: Weight of each layer, by name.
-        pictures: At least two unlike ones, `[B, H, W, 3]` in [0, 1]. Each is
-            compared with the next.
-
-    Raises:
-        ValueError: If there is one picture, or a layer sees no difference.
-    """
-    loss = FeatureLoss(comparator, dict.fromkeys(weights, 1.0))
-    features = loss.describe(comparator(pictures))
-    others = {k: keras.ops.roll(v, 1, axis=0) for k, v in features.items()}
-    balanced = {}
-    for layer, values in loss.differences(features, others).items():
-        distance = float(keras.ops.convert_to_numpy(keras.ops.mean(values)))
-        if distance <= 0.0:
-            raise ValueError(
-                f"{layer} sees no difference between these pictures. "
-                f"Received: pictures of shape {tuple(pictures.shape)}."
-            )
-        balanced[layer] = weights[layer] / distance
-    return balanced
 
 
 def _mean(values: ops.Tensor) -> ops.Tensor:
