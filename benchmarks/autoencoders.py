@@ -96,7 +96,7 @@ def networks() -> list[Network]:
                 "--network=conv_autoencoder",
                 f"--images={_PHOTOGRAPHS.value}",
                 f"--image_size={_SIDE}",
-                f"--steps={steps or (60_000 if full else 1000)}",
+                f"--steps={steps or (60_000 if full else 4000)}",
                 f"--width={128 if full else 16}",
                 "--learning_rate=3e-4",
             ],

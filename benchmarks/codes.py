@@ -124,7 +124,7 @@ def _labels(count: int) -> dict[str, np.ndarray]:
 
 def _training(loss: str, seed: int) -> experiment.Training:
     full = experiment.FULL.value
-    steps = experiment.STEPS.value or (60_000 if full else 1000)
+    steps = experiment.STEPS.value or (60_000 if full else 3000)
     return experiment.Training(
         "codes",
         f"{loss}_{seed}",
