@@ -39,6 +39,9 @@ class Photographs(Protocol):
     def panel(self, count: int, size: int) -> np.ndarray:
         """Returns the same few pictures always, `[count, size, size, 3]`."""
 
+    def shorter_sides(self) -> Iterable[int]:
+        """Yields what is known of their sizes before they are decoded."""
+
 
 class Files:
     """Photographs in files; unreadable ones are skipped with a warning.
@@ -99,6 +102,9 @@ class Files:
         readable = (image for image in opened if image is not None)
         return crops.panel(itertools.islice(readable, count), size)
 
+    def shorter_sides(self) -> Iterable[int]:
+        return (min(images.header_size(path)) for path in self.paths)
+
 
 class Arrays:
     """Photographs in an array of an `.npz` file, which memory holds.
@@ -137,6 +143,9 @@ class Arrays:
         numbers = (place * stride % total for place in range(count))
         return crops.panel(map(self.open, numbers), size)
 
+    def shorter_sides(self) -> Iterable[int]:
+        return [min(self.pictures.shape[1:3])]
+
 
 def photographs(pattern: str | None, tfds_name: str | None) -> Photographs:
     """Returns the photographs of files, or of a TensorFlow Datasets name.
@@ -158,23 +167,18 @@ def photographs(pattern: str | None, tfds_name: str | None) -> Photographs:
 def refuse_smaller(photographs: Photographs, size: int) -> None:
     """Raises `ValueError` if no photograph has a square of that size.
 
-    Of `Records` nothing is known before they are decoded.
+    Those of which nothing is known before they are decoded are let pass.
     """
-    if isinstance(photographs, Files):
-        sizes: Iterable = map(images.header_size, photographs.paths)
-    elif isinstance(photographs, Arrays):
-        sizes = [photographs.pictures.shape[1:3]]
-    else:
-        return
     most = 0
-    for sides in sizes:
-        most = max(most, min(sides))
+    for side in photographs.shorter_sides():
+        most = max(most, side)
         if most >= size:  # As of many pictures the first will mostly be.
             return
-    raise ValueError(
-        f"No photograph has {size} x {size} pixels; the largest has a shorter "
-        f"side of {most}. Give a smaller --image_size."
-    )
+    if most:
+        raise ValueError(
+            f"No photograph has {size} x {size} pixels; the largest has a "
+            f"shorter side of {most}. Give a smaller --image_size."
+        )
 
 
 def _read_pictures(path: str) -> np.ndarray:

@@ -56,6 +56,10 @@ class Records:
         records = self._records().take(count).as_numpy_iterator()
         return crops.panel(map(images.open_rgb, records), size)
 
+    def shorter_sides(self) -> list[int]:
+        """Returns none: records are read to be decoded."""
+        return []
+
     def _records(self) -> tf.data.Dataset:
         import tensorflow_datasets as tfds
 
