@@ -16,6 +16,7 @@ import pytest  # noqa: E402
 import skimage  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from PIL import Image  # noqa: E402
+from tensorboard.backend.event_processing import event_accumulator  # noqa: E402
 
 from percgen import images  # noqa: E402
 from percgen import networks  # noqa: E402
@@ -27,6 +28,21 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+def logged(workdir):
+    """Returns what TensorBoard shows of a run: by tag, by step."""
+    events = event_accumulator.EventAccumulator(
+        str(workdir / "logs"), {"tensors": 0}
+    )
+    events.Reload()
+    found = {}
+    for tag in events.Tags()["tensors"]:
+        for event in events.Tensors(tag):
+            value = tf.make_ndarray(event.tensor_proto)
+            shown = value if value.ndim else float(value)
+            found.setdefault(tag, {})[event.step] = shown
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import logged
 from PIL import Image
-from tensorboard.backend.event_processing import event_accumulator
 
 from percgen import images
 from percgen import networks
@@ -32,19 +32,6 @@ def finished(tmp_path_factory, flags):
     assert "8/8" in done.stdout
     assert "RANDOM weights" in done.stderr
     return workdir
-
-
-def logged(workdir, tag):
-    """Returns what TensorBoard shows under a tag, by step."""
-    events = event_accumulator.EventAccumulator(
-        str(workdir / "logs"), {"tensors": 0}
-    )
-    events.Reload()
-    found = {}
-    for event in events.Tensors(tag):
-        value = tf.make_ndarray(event.tensor_proto)
-        found[event.step] = value if value.ndim else float(value)
-    return found
 
 
 def state(workdir):
@@ -91,18 +78,18 @@ class TestAFinishedRun:
         np.testing.assert_allclose(painted, sheet[272:528, 8:264], atol=1)
 
     def test_shows_itself_in_tensorboard(self, finished):
-        assert list(logged(finished, "panel")) == [0, 2, 4, 6, 8]
+        assert list(logged(finished)["panel"]) == [0, 2, 4, 6, 8]
         for tag in ("seconds_per_step", *(f"terms/{term}" for term in TERMS)):
-            assert 8 in logged(finished, tag)
-        style = logged(finished, "panel/style")
+            assert 8 in logged(finished)[tag]
+        style = logged(finished)["panel/style"]
         assert style[8] < style[0]
 
     def test_shows_where_the_comparator_sees_a_difference(self, finished):
-        assert list(logged(finished, "where/feature")) == [0, 2, 4, 6, 8]
-        width, height, png = logged(finished, "where/feature")[8]
+        assert list(logged(finished)["where/feature"]) == [0, 2, 4, 6, 8]
+        width, height, png = logged(finished)["where/feature"][8]
         assert (int(width), int(height)) == (4 * 264 + 8, 256 + 16)
         heat = np.asarray(tf.image.decode_png(png))[8:-8, 8:264]
-        brightest = logged(finished, "where/feature_brightest")
+        brightest = logged(finished)["where/feature_brightest"]
         assert all(value > 0 for value in brightest.values())
         assert heat.std() > 10
 
@@ -219,7 +206,7 @@ def test_mirrored_over_two_devices(run_on_two, finished, tmp_path):
     # Weights are compared in test_tasks.py, where Adam's epsilon keeps rounding
     # noise from becoming steps.
     one, two = (
-        logged(path, "panel/style") for path in (finished, tmp_path / "run")
+        logged(path)["panel/style"] for path in (finished, tmp_path / "run")
     )
     np.testing.assert_allclose(
         list(two.values()), list(one.values()), rtol=0.05

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import logged
 from PIL import Image
 
 from percgen import data
@@ -88,18 +89,6 @@ def finished(tmp_path_factory, line):
     return finished
 
 
-def read_logs(folder):
-    """Returns the summaries of a run: steps and values by tag."""
-    found = {}
-    for path in sorted((folder / "logs").glob("events.*")):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                array = tf.make_ndarray(value.tensor)
-                found.setdefault(value.tag, {})[event.step] = array
-    return found
-
-
 @pytest.mark.parametrize("module", FLAGS)
 class TestBoth:
     def test_leaves_its_results(self, module, finished, run):
@@ -115,7 +104,7 @@ class TestBoth:
         assert images.read(folder / "samples.png").std() > 10
 
     def test_shows_what_each_term_does(self, module, finished, run):
-        logs = read_logs(finished(module, run))
+        logs = logged(finished(module, run))
         terms = TERMS[module]
         assert terms < {
             tag.partition("/")[2] for tag in logs if "terms/" in tag
@@ -145,14 +134,14 @@ class TestBoth:
             np.testing.assert_array_equal(a, b)
 
     def test_learns_what_it_has_not_seen(self, module, finished, run):
-        logs = read_logs(finished(module, run))
+        logs = logged(finished(module, run))
         (term,) = {"ms_ssim", "mse", "image"} & TERMS[module]
         values = logs[f"panel/{term}"]
         assert float(values[150]) < 0.95 * float(values[0])
 
 
 def test_schedules_move_the_shares(finished, run):
-    logs = read_logs(finished("train.reconstruct", run))
+    logs = logged(finished("train.reconstruct", run))
     ratio = [
         float(logs["share/mae"][step] / logs["share/ms_ssim"][step])
         / float(logs["panel/mae"][step] / logs["panel/ms_ssim"][step])
@@ -208,7 +197,7 @@ def test_names_the_terms_that_are_not_finite(run, line, tmp_path):
 
 
 def test_shows_who_learns(finished, run):
-    logs = read_logs(finished("train.deepsim", run))
+    logs = logged(finished("train.deepsim", run))
     for name in ("real_accuracy", "fake_accuracy", "discriminator_learns"):
         shares = [float(x) for x in logs[f"terms/{name}"].values()]
         assert 0.0 <= min(shares) <= max(shares) <= 1.0
