@@ -191,13 +191,13 @@ def _table(scores: dict[str, list[experiment.Scores]]) -> str:
     rows = [
         [loss]
         + [
-            experiment.spread([one[name] for one in runs], digits)
+            report.spread([one[name] for one in runs], digits)
             for name, _, digits in _MEASURES
         ]
         for loss, runs in scores.items()
     ]
     verdicts = ["**ms_ssim wins**"] + [
-        experiment.verdict(
+        report.verdict(
             {
                 loss: [one[name] for one in runs]
                 for loss, runs in scores.items()

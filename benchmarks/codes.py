@@ -180,9 +180,7 @@ def _table(scores: dict[str, list[experiment.Scores]]) -> str:
                 for key, value in run.items()
                 if key.startswith(label)
             ]
-            row.append(
-                experiment.spread(values, 3 if label == "subject" else 1)
-            )
+            row.append(report.spread(values, 3 if label == "subject" else 1))
         rows.append(row)
     header = ["learnt by", "identity, right", "azimuth, °", "elevation, °"]
     return report.table(header, rows)

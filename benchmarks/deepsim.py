@@ -109,7 +109,7 @@ def main() -> None:
     rows = [
         [loss]
         + [
-            experiment.spread([one[name] for one in runs], digits)
+            report.spread([one[name] for one in runs], digits)
             for name, digits in _MEASURES
         ]
         for loss, runs in scores.items()

@@ -11,7 +11,6 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 import keras
@@ -106,42 +105,6 @@ class Training:
     def _keep(self, name: str, content: object) -> None:
         text = json.dumps(content, indent=1)
         images.write_bytes(self.workdir / name, f"{text}\n".encode())
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    """Returns a mean and, of several values, how far they lie about it."""
-    mean = f"{np.mean(values):.{digits}f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
-
-
-def verdict(
-    scores: Mapping[str, Sequence[float]], winner: str, higher: bool
-) -> str:
-    """Says whether a loss wins a measure, and beyond the spread of seeds.
-
-    Args:
-        scores: One value for each seed, by loss.
-        winner: The loss that should win.
-        higher: Whether higher is better.
-    """
-    if winner not in scores or len(scores) == 1:
-        return "not tried"
-    sign = 1.0 if higher else -1.0
-    worst = min(sign * value for value in scores[winner])
-    best = max(
-        sign * value
-        for name, values in scores.items()
-        if name != winner
-        for value in values
-    )
-    means = {name: sign * np.mean(values) for name, values in scores.items()}
-    if worst > best:
-        return "yes, every seed over every other"
-    if max(means, key=lambda name: means[name]) == winner:
-        return "in the mean, not beyond the spread"
-    return "no"
 
 
 def write_sheet(name: str, rows: Sequence[np.ndarray]) -> str:

@@ -174,13 +174,13 @@ def _table(name: str, scores: dict[str, list[experiment.Scores]]) -> str:
     rows = [
         [loss]
         + [
-            experiment.spread(of(measure)[loss], digits)
+            report.spread(of(measure)[loss], digits)
             for measure, digits in _MEASURES
         ]
         for loss in scores
     ]
     verdicts = [
-        experiment.verdict(of(measure), "ms_ssim", higher=True)
+        report.verdict(of(measure), "ms_ssim", higher=True)
         for measure, _ in _MEASURES
     ]
     rows.append(["**ms_ssim wins**", *verdicts])
