@@ -42,7 +42,7 @@ class TestVerdict:
     def test_needs_a_rival(self):
         scores = {"ms_ssim": [0.3]}
         assert report.verdict(scores, "ms_ssim", True) == "not tried"
-        assert report.verdict({"mse": [0.3]}, "ms_ssim", True) == ("not tried")
+        assert report.verdict({"mse": [0.3]}, "ms_ssim", True) == "not tried"
 
 
 def test_srcnn_trains_each_once(run, folder, tmp_path):
