@@ -21,12 +21,11 @@ import numpy as np
 from absl import flags
 
 from percgen import command
-from percgen import data
 from percgen import losses
 from percgen import networks
 from percgen import tasks
 from train import comparison
-from train import panels
+from train import paired
 from train import runner
 
 # What flags are that are not given, sized for two CPU cores.
@@ -113,7 +112,7 @@ _PAUSE_GENERATOR_ABOVE = flags.DEFINE_float(
 flags.adopt_module_key_flags(comparison)
 flags.adopt_module_key_flags(runner)
 
-_PANEL, _MEASURED = 8, 32
+_MEASURED = 32  # Pictures that distances of features are counted in.
 _LARGE = 128  # From here on the discriminator's first stride is 4.
 
 
@@ -130,12 +129,11 @@ def main() -> None:
     rates = _rate(runner.LEARNING_RATE.value), _rate(_DISCRIMINATOR_RATE.value)
     tasks.Pause(*_thresholds())  # Refuses what is not in order.
     workdir = runner.open_workdir()
+    photographs = paired.photographs()
     size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
-    photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)
-    data.refuse_smaller(photographs, size)
-    panel = (runner.held_out() or photographs).panel(_PANEL, size)
-    measured = photographs.panel(_MEASURED, size)
     _refuse_size(size)
+    panel, batches = paired.restored(photographs)
+    measured = photographs.panel(_MEASURED, size)
 
     def make_task() -> tasks.DeePSiM:
         discriminator = _discriminator()
@@ -154,24 +152,7 @@ def main() -> None:
         )
         return task
 
-    def sheet(task: tasks.Task) -> np.ndarray:
-        return panels.pair_sheet(panel, panel, panels.paint(task, panel))
-
-    task = runner.train(
-        make_task,
-        lambda start, stop: photographs.batches(
-            size, runner.BATCH_SIZE.value, seed, start, stop
-        ),
-        lambda task, step: panels.show(task, panel, sheet(task), step),
-        workdir,
-        runner.make_strategy(runner.STRATEGY.value),
-    )
-    if _EMA.value:
-        task.optimizer.finalize_variable_values(
-            task.generator.trainable_variables
-        )
-    used = getattr(task.criteria["feature"].comparator, "provenance", "its own")
-    workdir.finish(task.generator, sheet(task), f"features: {used}")
+    paired.run(make_task, panel, batches, workdir)
 
 
 def _refuse_size(size: int) -> None:

@@ -16,14 +16,12 @@ normal distribution's. Ctrl-C stops; the same command goes on.
 """
 
 import keras
-import numpy as np
 from absl import flags
 
 from percgen import command
-from percgen import data
 from percgen import networks
 from percgen import tasks
-from train import panels
+from train import paired
 from train import runner
 from train import terms
 
@@ -66,8 +64,6 @@ _KL_WEIGHT = flags.DEFINE_string(
 flags.adopt_module_key_flags(terms)
 flags.adopt_module_key_flags(runner)
 
-_PANEL = 8
-
 
 def main() -> None:
     runner.set_defaults(_DEFAULTS[_NETWORK.value])
@@ -76,37 +72,24 @@ def main() -> None:
     if _STOCHASTIC.value and _NETWORK.value == "upconv_autoencoder":
         raise ValueError("--network=upconv_autoencoder has no --stochastic.")
     workdir = runner.open_workdir()
-    size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
-    photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)
-    data.refuse_smaller(photographs, size)
-    panel = (runner.held_out() or photographs).panel(_PANEL, size)
-    strategy = runner.make_strategy(runner.STRATEGY.value)
+    panel, batches = paired.restored(paired.photographs())
 
-    def make_task() -> tasks.Task:
+    def make_task() -> tasks.Reconstruct:
         bounded = _NETWORK.value != "upconv_autoencoder"
         losses = terms.make(list(weights), check=bounded)
         if _STOCHASTIC.value:
-            task: tasks.Task = tasks.ExpectedLossVAE(
-                _network(), losses, {**weights, "kl": kl_weight}, seed=seed
+            task: tasks.Reconstruct = tasks.ExpectedLossVAE(
+                _network(),
+                losses,
+                {**weights, "kl": kl_weight},
+                seed=runner.SEED.value,
             )
         else:
             task = tasks.Reconstruct(_network(), losses, weights)
         task.compile(runner.optimizer())
         return task
 
-    def sheet(task: tasks.Task) -> np.ndarray:
-        return panels.pair_sheet(panel, panel, panels.paint(task, panel))
-
-    task = runner.train(
-        make_task,
-        lambda start, stop: photographs.batches(
-            size, runner.BATCH_SIZE.value, seed, start, stop
-        ),
-        lambda task, step: panels.show(task, panel, sheet(task), step),
-        workdir,
-        strategy,
-    )
-    workdir.finish(task.generator, sheet(task), terms.used(weights))
+    paired.run(make_task, panel, batches, workdir)
 
 
 def _network() -> keras.Model:

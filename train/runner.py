@@ -193,6 +193,8 @@ def train(
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
     Loop(task, strategy, batches, show, workdir).run()
+    # Where weights are averaged, the averages are what is kept of the run.
+    task.optimizer.finalize_variable_values(task.generator.trainable_variables)
     return task
 
 

@@ -1,7 +1,6 @@
 """The losses that a command's flags ask for."""
 
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 from absl import flags
@@ -81,11 +80,6 @@ def make(names: Sequence[str], check: bool) -> dict[str, losses.PictureLoss]:
         "feature": _feature,
     }
     return {name: makers[name](check=check) for name in names}
-
-
-def used(weights: Mapping[str, tasks.Weight]) -> str:
-    """Returns one line for the record: what was made small."""
-    return "loss: " + " + ".join(f"{w} {name}" for name, w in weights.items())
 
 
 def _feature(check: bool) -> losses.FeatureLoss:

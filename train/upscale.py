@@ -13,7 +13,6 @@ Ctrl-C stops; the same command goes on.
 import functools
 
 import keras
-import numpy as np
 from absl import flags
 
 from percgen import command
@@ -21,7 +20,7 @@ from percgen import data
 from percgen import networks
 from percgen import pairs
 from percgen import tasks
-from train import panels
+from train import paired
 from train import runner
 from train import terms
 
@@ -72,30 +71,19 @@ def main() -> None:
     shown = photographs
     if runner.HELD_OUT.value:
         shown = _pairs(runner.HELD_OUT.value)
-    small, large = panel = shown.panel(_PANEL, _PANEL_SIDE)
+    panel = shown.panel(_PANEL, _PANEL_SIDE)
     batches = functools.partial(
         photographs.batches, size, runner.BATCH_SIZE.value, seed
     )
     batches(0, 1)
-    strategy = runner.make_strategy(runner.STRATEGY.value)
 
-    def make_task() -> tasks.Task:
+    def make_task() -> tasks.Reconstruct:
         losses = terms.make(list(weights), check=False)
         task = tasks.Reconstruct(_network(), losses, weights, luma, "upscale")
         task.compile(runner.optimizer())
         return task
 
-    def sheet(task: tasks.Task) -> np.ndarray:
-        return panels.pair_sheet(small, large, panels.paint(task, small))
-
-    task = runner.train(
-        make_task,
-        batches,
-        lambda task, step: panels.show(task, panel, sheet(task), step),
-        workdir,
-        strategy,
-    )
-    workdir.finish(task.generator, sheet(task), terms.used(weights))
+    paired.run(make_task, panel, batches, workdir)
 
 
 def _pairs(pattern: str | None) -> pairs.Pairs:
