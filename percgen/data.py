@@ -147,12 +147,15 @@ class Arrays:
         return [min(self.pictures.shape[1:3])]
 
 
-def photographs(pattern: str | None, tfds_name: str | None) -> Photographs:
+def photographs(
+    pattern: str | None, tfds_name: str | None, split: str = "train"
+) -> Photographs:
     """Returns the photographs of files, or of a TensorFlow Datasets name.
 
     Args:
         pattern: A glob, or several; or the path of an `.npz` file.
         tfds_name: As `Records` takes it.
+        split: Likewise.
 
     Raises:
         ValueError: If not exactly one is given, or it holds no pictures.
@@ -160,7 +163,7 @@ def photographs(pattern: str | None, tfds_name: str | None) -> Photographs:
     if bool(pattern) == bool(tfds_name):
         raise ValueError("Give either --images or --tfds.")
     if not pattern:
-        return Records(str(tfds_name))
+        return Records(str(tfds_name), split)
     return Arrays(pattern) if pattern.endswith(".npz") else Files(pattern)
 
 

@@ -68,6 +68,38 @@ class Records:
         return records.map(lambda record: record["image"])
 
 
+def labelled(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns all pictures of a split, `[N, H, W, 3]` uint8, and their labels.
+
+    Args:
+        name: As of `Records`.
+        split: Of the data set.
+
+    Raises:
+        ValueError: As `Records`, or if pictures have no labels or several
+            sizes.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = Records(name, split)._builder
+    if "label" not in builder.info.features:
+        raise ValueError(
+            f"Data set {name!r} has no feature `label`. It has: "
+            f"{', '.join(builder.info.features)}."
+        )
+    records = list(tfds.as_numpy(builder.as_dataset(split=split)))
+    if len(sizes := {record["image"].shape for record in records}) != 1:
+        raise ValueError(
+            f"Pictures of data set {name!r} should have one size. "
+            f"Received: {sorted(sizes)}."
+        )
+    pictures, labels = zip(
+        *((record["image"], record["label"]) for record in records),
+        strict=True,
+    )
+    return np.stack(pictures), np.stack(labels)
+
+
 def _builder(name: str) -> Any:
     import tensorflow_datasets as tfds
 

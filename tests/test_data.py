@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from percgen import data
+from percgen import images
+from percgen import records as records_lib
 
 
 def batches(source, start, stop, seed=0, size=48):
@@ -115,6 +117,28 @@ def test_globs_add_up(photo_folder):
 def test_an_unknown_data_set_raises():
     with pytest.raises(ValueError, match="Cannot get data set 'no_such_set'"):
         data.Records("no_such_set")
+
+
+def test_labelled_pictures_are_given_whole(tmp_path, photographs):
+    for name, photo in zip("bba", images.to_uint8(photographs), strict=False):
+        folder = tmp_path / "set" / "test" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(folder / f"{photo.sum()}.png")
+    pictures, labels = records_lib.labelled(f"{tmp_path}/set", "test")
+    assert pictures.dtype == np.uint8
+    assert sorted(labels) == [0, 1, 1]
+    found = {x.tobytes(): y for x, y in zip(pictures, labels, strict=True)}
+    expected = images.to_uint8(photographs[:3])
+    assert [found[x.tobytes()] for x in expected] == [1, 1, 0]
+
+
+def test_labelled_pictures_of_several_sizes_are_refused(tmp_path):
+    folder = tmp_path / "set" / "train" / "a"
+    folder.mkdir(parents=True)
+    for side in (8, 9):
+        Image.new("RGB", (side, 8)).save(folder / f"{side}.png")
+    with pytest.raises(ValueError, match="should have one size"):
+        records_lib.labelled(f"{tmp_path}/set", "train")
 
 
 def test_an_empty_folder_raises(tmp_path):

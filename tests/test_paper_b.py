@@ -67,10 +67,28 @@ def test_trains_each_once(run, line, tmp_path):
     assert again.stdout == report
 
 
+def test_takes_a_data_set_in_place_of_files(run, line, tmp_path, photographs):
+    squares = images.to_uint8(np.tile(photographs, (5, 1, 1, 1))[:, :64, :64])
+    for split, count in (("unlabelled", 2), ("train", 20), ("test", 5)):
+        for number, square in enumerate(squares[:count]):
+            folder = tmp_path / "set" / split / f"class{number % 2}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(square).save(folder / f"{number}.png")
+    line = [x for x in line if "photogr" not in x and "labelled" not in x]
+    line = [x for x in line if "held_out" not in x]
+    done = run(*line, f"--tfds={tmp_path}/set", "--losses=l1")
+    assert done.returncode == 0, done.stderr
+    assert "--tfds_split=unlabelled" in done.stdout
+    assert "5 held-out photographs" in done.stdout
+    assert "20\npictures to learn from, 5 to judge" in done.stdout
+    assert "mean of 10, each by a fifth" in done.stdout
+
+
 def test_a_loss_that_is_none(refused, line):
     error = refused(*line, "--losses=compact_without_sense")
     assert "Received: compact_without_sense" in error
     assert "gone.npz" in refused(*line, "--alexnet=gone.npz")
+    assert "--labelled, or --tfds" in refused(*line, "--tfds=stl10")
 
 
 def test_a_training_that_fails_is_no_traceback(run, line, tmp_path):

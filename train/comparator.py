@@ -23,7 +23,6 @@ import tensorflow as tf
 from absl import flags
 
 from percgen import command
-from percgen import data
 from percgen import images
 from percgen import tasks
 from percgen.comparators import weights as weights_lib
@@ -75,7 +74,7 @@ def main() -> None:
     runner.set_defaults(_DEFAULTS[kind])
     labelled = probe.read_labelled()
     workdir = runner.open_workdir()
-    photographs = data.photographs(runner.IMAGES.value, runner.TFDS.value)
+    photographs = runner.photographs()
     strategy = runner.make_strategy(runner.STRATEGY.value)
     _check_batch(kind, strategy.num_replicas_in_sync)
     course = courses.COURSES[kind](photographs)

@@ -83,8 +83,8 @@ _SPECTRAL = flags.DEFINE_bool(
 )
 _DISCRIMINATOR_RATE = flags.DEFINE_float(
     "discriminator_rate",
-    None,
-    "Learning rate of the discriminator; by default --learning_rate.",
+    2e-4,
+    "Learning rate of the discriminator, paper B's; at .001 it learns little.",
     lower_bound=0.0,
 )
 _HALVE_AT = flags.DEFINE_list(
@@ -208,9 +208,8 @@ def _feature(
     return losses.FeatureLoss(comparator, layers, check=False)
 
 
-def _rate(first: float | None) -> Any:
+def _rate(first: float) -> Any:
     """Returns a learning rate, halved at each step of --halve_at."""
-    first = runner.LEARNING_RATE.value if first is None else first
     try:
         steps = sorted(int(step) for step in _HALVE_AT.value)
     except ValueError:

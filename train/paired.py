@@ -56,7 +56,7 @@ def photographs() -> data.Photographs:
     Raises:
         ValueError: If there are none, or one is too small.
     """
-    found = data.photographs(runner.IMAGES.value, runner.TFDS.value)
+    found = runner.photographs()
     data.refuse_smaller(found, runner.IMAGE_SIZE.value)
     return found
 

@@ -35,6 +35,9 @@ IMAGES = flags.DEFINE_string(
 TFDS = flags.DEFINE_string(
     "tfds", None, "TensorFlow Datasets name (or prepared folder), instead."
 )
+_TFDS_SPLIT = flags.DEFINE_string(
+    "tfds_split", "train", "Of the --tfds data set, such as unlabelled."
+)
 HELD_OUT = flags.DEFINE_string(
     "held_out",
     None,
@@ -91,10 +94,10 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
         OSError: If the workdir cannot be written.
     """
     workdir = open_workdir()
-    photographs = data.photographs(IMAGES.value, TFDS.value)
-    shown = held_out() or photographs
+    learnt = photographs()
+    shown = held_out() or learnt
     panel = shown.panel(_PANEL, max(_PANEL_SIDE, IMAGE_SIZE.value))
-    learnt = shown.panel(_PANEL, IMAGE_SIZE.value)
+    small = shown.panel(_PANEL, IMAGE_SIZE.value)
 
     def sheet(task: tasks.Task) -> np.ndarray:
         return panels.contact_sheet([panel, panels.paint(task, panel)])
@@ -102,10 +105,10 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
     strategy = make_strategy(STRATEGY.value)
     task = train(
         make_task,
-        lambda start, stop: photographs.batches(
+        lambda start, stop: learnt.batches(
             IMAGE_SIZE.value, BATCH_SIZE.value, SEED.value, start, stop
         ),
-        lambda task, step: panels.show(task, panel, sheet(task), step, learnt),
+        lambda task, step: panels.show(task, panel, sheet(task), step, small),
         workdir,
         strategy,
     )
@@ -131,6 +134,15 @@ def set_defaults(own: Defaults) -> None:
     """Sets flags that are not given."""
     for name, value in own.items():
         flags.FLAGS.set_default(name, value)
+
+
+def photographs() -> data.Photographs:
+    """Returns the photographs of --images or --tfds.
+
+    Raises:
+        ValueError: If not exactly one is given, or it holds no pictures.
+    """
+    return data.photographs(IMAGES.value, TFDS.value, _TFDS_SPLIT.value)
 
 
 def held_out() -> data.Photographs | None:

@@ -1,0 +1,118 @@
+"""What paper B asks of an autoencoder: how far off, and what the code says."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from sklearn import model_selection
+from sklearn import pipeline
+from sklearn import preprocessing
+from sklearn import svm
+
+from percgen import archives
+from percgen import losses
+from percgen import metrics
+from percgen import records
+
+_PART = 100
+_FOLD = 0.2  # Of the pictures teaches a machine; of STL-10's, 1,000.
+_LABELLED = ("x_train", "y_train", "x_test", "y_test")
+
+Look = Callable[[np.ndarray], np.ndarray]  # From pictures to features.
+
+
+def measurer(
+    pictures: np.ndarray,
+    labelled: Mapping[str, np.ndarray],
+    looks: Mapping[str, Look],
+    folds: int | None,
+) -> Callable[[keras.Model], dict[str, float]]:
+    """Returns a function from an autoencoder to its measures, by name.
+
+    Args:
+        pictures: To restore, `[N, H, W, 3]` in [0, 1].
+        labelled: As of `read_labelled`, to read codes of.
+        looks: Whose features are compared, by name.
+        folds: Machines to average over, each taught by a fifth of the pictures;
+            or None for one, taught by all.
+    """
+    looks = {"Euclidean": lambda x: x, **looks}
+    seen = {name: _by_parts(look, pictures) for name, look in looks.items()}
+    far = {name: metrics.mean_pair_distance(x) for name, x in seen.items()}
+
+    def measure(network: keras.Model) -> dict[str, float]:
+        restored = np.clip(_by_parts(network, pictures), 0.0, 1.0)
+        found = {
+            f"{name}, %": 100.0
+            * float(_norms(_by_parts(look, restored) - seen[name]).mean())
+            / far[name]
+            for name, look in looks.items()
+        }
+        similar = losses.ms_ssim(pictures, restored, "wang", "same", None)
+        found["MS-SSIM"] = float(np.mean(similar))
+        found["SVM, % right"] = _classify(network, labelled, folds)
+        return found
+
+    return measure
+
+
+def read_labelled(source: str, side: int) -> dict[str, np.ndarray]:
+    """Returns `x_train`, `y_train`, `x_test` and `y_test`.
+
+    Args:
+        source: An .npz file with these, pictures being uint8; or a name as
+            `data.Records` takes it, with splits `train` and `test`.
+        side: Height and width that pictures are resized to; they are float32.
+    """
+    if source.endswith(".npz"):
+        arrays = archives.read(source, _LABELLED)
+    else:
+        arrays = [*records.labelled(source, "train")]
+        arrays += records.labelled(source, "test")
+    found = dict(zip(_LABELLED, arrays, strict=True))
+    for name in ("x_train", "x_test"):
+        pictures = found[name].astype(np.float32) / np.float32(255)
+        resized = keras.ops.image.resize(
+            pictures,
+            [side, side],
+            "bicubic",
+            antialias=True,
+            data_format="channels_last",
+        )
+        found[name] = np.clip(np.asarray(resized), 0.0, 1.0)
+    return found
+
+
+def _classify(
+    network: keras.Model, labelled: Mapping[str, np.ndarray], folds: int | None
+) -> float:
+    """Returns what share machines get right by the code, in percent."""
+    x_train, x_test = (
+        _by_parts(network.encode, labelled[name])
+        for name in ("x_train", "x_test")
+    )
+    y_train, y_test = (labelled[name].ravel() for name in ("y_train", "y_test"))
+    parts = [np.arange(len(x_train))]
+    if folds:
+        splitter = model_selection.StratifiedShuffleSplit(
+            folds, train_size=_FOLD, random_state=0
+        )
+        parts = [part for part, _ in splitter.split(x_train, y_train)]
+    machine = pipeline.make_pipeline(
+        preprocessing.StandardScaler(), svm.LinearSVC(C=1e-3, random_state=0)
+    )
+    right = [
+        machine.fit(x_train[part], y_train[part]).score(x_test, y_test)
+        for part in parts
+    ]
+    return 100.0 * float(np.mean(right))
+
+
+def _by_parts(look: Look, pictures: np.ndarray) -> np.ndarray:
+    parts = np.array_split(pictures, len(pictures) // _PART or 1)
+    return np.concatenate([np.asarray(look(part)) for part in parts])
+
+
+def _norms(values: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(values.reshape([len(values), -1]), axis=1)
