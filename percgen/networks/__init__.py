@@ -8,4 +8,5 @@ from percgen.networks.residual import StyleGenerator as StyleGenerator
 from percgen.networks.srcnn import SRCNN as SRCNN
 from percgen.networks.srcnn import BicubicEnlarge as BicubicEnlarge
 from percgen.networks.upconv import UpconvAutoencoder as UpconvAutoencoder
+from percgen.networks.upconv import UpconvGenerator as UpconvGenerator
 from percgen.networks.upscaling import Upscaler as Upscaler

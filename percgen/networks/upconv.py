@@ -5,16 +5,23 @@ Reference:
     based on deep networks", arXiv 2016 (paper B), sections 3.2 and 4.1.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers
 
-_SLOPE = 0.3
+from percgen.networks import upconv_blocks as blocks
+
 _STEPS = 3  # Of stride 2, from 64 x 64 to 8 x 8.
 MULTIPLE = 2**_STEPS  # Of which sides of pictures are multiples.
-# Of the standard deviation sqrt(2 / inputs), by the released code (seen).
-_UP_GAIN, _BETWEEN_GAIN = 1.8, 0.9
+# Of the released nets, in widths: units; filters of the convolutions before;
+# filters of each up-convolution but the last one, and of the 3 x 3 after it.
+_UNITS, _BEFORE = 128, 16
+_ROWS = ((8, 16), (8, 8), (4, 4), (2, 0), (1, 0))
+_MOST = len(_ROWS) + 1  # Up-convolutions.
+_FIRST = 4  # Side of the map that the dense layers make.
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -80,55 +87,143 @@ class UpconvAutoencoder(keras.Model):
         return {"width": self.width, "code": self.code, "name": self.name}
 
 
+@keras.saving.register_keras_serializable("percgen")
+class UpconvGenerator(keras.Model):
+    """Unfolds a picture's features into a picture, as paper B's inverters do.
+
+    With the defaults the released nets to the letter (rows, biases, activations
+    and initial weights: seen). From vectors, such as AlexNet's fc6, three dense
+    layers of 4096 make a map of 4 x 4 with 256 channels; from maps three
+    convolutions, the last one without padding, make one of 4 x 4 with 512. Six
+    up-convolutions make 256 x 256 of that, of which the middle is left; a 3 x 3
+    convolution follows each of the first three.
+
+    The released nets for conv3 and conv4 were not read. Our choice, of which
+    pool5's is an instance: of six up-convolutions the last ones that are
+    needed, and before them as small a map as they can start from.
+
+    From features `[B, *features]` to pictures `[B, size, size, 3]` in [0, 1],
+    which they may leave. Differs from paper B: RGB in sixteenths about mid
+    gray, in place of BGR in 255ths about a mean.
+
+    Args:
+        features: Shape of a picture's features: `[N]` or `[H, W, C]`, H = W.
+        size: Height and width of pictures: more than those of the features (of
+            vectors: 4), and at most 64 times as much.
+        width: Filters of the fifth up-convolution; all others are in
+            proportion.
+        scale: What features are divided by: their standard deviation, where
+            that is far from that of AlexNet's.
+        name: Of the model.
+
+    Raises:
+        ValueError: If an argument is out of its range; when called, if features
+            have another shape.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[int],
+        size: int = 227,
+        width: int = 32,
+        scale: float = 1.0,
+        name: str = "upconv_generator",
+    ):
+        features = tuple(features)
+        square = len(features) == 3 and features[0] == features[1]
+        least = min([*features, width, size])
+        side = features[0] if square else _FIRST
+        ups = math.ceil(math.log2(size / side)) if least > 0 else 0
+        if not (
+            (square or len(features) == 1) and 0 < ups <= _MOST and scale > 0.0
+        ):
+            raise ValueError(
+                "`features` should be [N] or [H, H, C], `size` more than H (of "
+                f"[N]: {_FIRST}) and at most {2**_MOST} times as much, "
+                "`width` at least 1 and `scale` positive. Received: "
+                f"features={features}, size={size}, width={width}, "
+                f"scale={scale}."
+            )
+        super().__init__(name=name)
+        self.features, self.size = features, size
+        self.width, self.scale = width, scale
+        self.unfold = _unfold(features, size, width, scale, ups)
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        if tuple(inputs.shape[1:]) != self.features:
+            raise ValueError(
+                f"{self.name} takes features of shape {self.features}. "
+                f"Received: shape={tuple(inputs.shape)}."
+            )
+        return self.unfold(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "features": list(self.features),
+            "size": self.size,
+            "width": self.width,
+            "scale": self.scale,
+            "name": self.name,
+        }
+
+
+def _unfold(
+    features: Sequence[int], size: int, width: int, scale: float, ups: int
+) -> keras.Model:
+    inputs = keras.Input(features)
+    x = layers.Rescaling(1.0 / scale)(inputs)
+    if len(features) == 1:
+        side = _FIRST
+        x = _from_vector(x, width)
+    else:
+        side = math.ceil(size / 2**ups)
+        x = _from_map(x, features[0] - side + 1, width)
+    for number in range(ups - 1, 0, -1):
+        filters, after = (width * factor for factor in _ROWS[-number])
+        x = blocks.activate(blocks.up(x, filters, name=f"deconv{number}"))
+        if after:
+            x = blocks.conv(x, after, name=f"conv{number}_1")
+    x = layers.Rescaling(1 / 16, 0.5, dtype="float32")(
+        blocks.up(x, 3, name="deconv0")
+    )
+    spare = side * 2**ups - size
+    crop = (spare // 2, spare - spare // 2)
+    return keras.Model(inputs, layers.Cropping2D((crop, crop))(x))
+
+
+def _from_vector(x: Any, width: int) -> Any:
+    for number in (7, 6, 5):
+        x = blocks.dense(x, _UNITS * width, name=f"defc{number}")
+    # Channels first, as in Caffe, whose weights then fit.
+    x = layers.Reshape([-1, _FIRST, _FIRST])(x)
+    return layers.Permute([2, 3, 1])(x)
+
+
+def _from_map(x: Any, last: int, width: int) -> Any:
+    options = {"filters": _BEFORE * width, "use_bias": True}
+    x = blocks.conv(x, name="Rconv6", **options)
+    x = blocks.conv(x, name="Rconv7", **options)
+    return blocks.conv(
+        x, kernel=last, padding="valid", name="Rconv8", **options
+    )
+
+
 def _encoder(widths: list[int], code: int) -> keras.Model:
     x = images = keras.Input([None, None, 3])
     x = layers.Rescaling(4.0, -2.0)(x)
     for width in widths:
-        x = _conv(x, width, strides=2)
-        x = _conv(x, width)
+        x = blocks.conv(x, width, strides=2)
+        x = blocks.conv(x, width)
     x = layers.Conv2D(code, 3, padding="same", name="code")(x)
     return keras.Model(images, x, name="encoder")
 
 
 def _decoder(widths: list[int], code: int) -> keras.Model:
     x = codes = keras.Input([None, None, code])
-    x = _conv(x, widths[0])
+    x = blocks.conv(x, widths[0])
     for width in widths[1:]:
-        x = _conv(_activate(_up(x, width)), width)
+        x = blocks.conv(blocks.activate(blocks.up(x, width)), width)
     # In float32 under any policy, as every picture is.
-    x = layers.Rescaling(1 / 16, 0.5, dtype="float32")(_up(x, 3))
+    x = layers.Rescaling(1 / 16, 0.5, dtype="float32")(blocks.up(x, 3))
     return keras.Model(codes, x, name="decoder")
-
-
-def _conv(x: Any, filters: int, strides: int = 1) -> Any:
-    x = layers.Conv2D(
-        filters,
-        3,
-        strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=_scaled(_BETWEEN_GAIN),
-    )(x)
-    return _activate(x)
-
-
-def _up(x: Any, filters: int) -> Any:
-    return layers.Conv2DTranspose(
-        filters,
-        4,
-        strides=2,
-        padding="same",
-        use_bias=False,
-        # Caffe counts a transposed kernel's outputs as its inputs; so Keras.
-        kernel_initializer=_scaled(_UP_GAIN),
-    )(x)
-
-
-def _activate(x: Any) -> Any:
-    return layers.LeakyReLU(negative_slope=_SLOPE)(x)
-
-
-def _scaled(gain: float) -> keras.Initializer:
-    return keras.initializers.VarianceScaling(
-        2.0 * gain**2, "fan_in", "untruncated_normal"
-    )
