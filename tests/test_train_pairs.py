@@ -37,11 +37,21 @@ FLAGS = {
         "--ema=0.5",
         "--learning_rate=0.005",
     ],
+    "train.invert": [
+        "--comparator=alexnet",
+        "--comparator_weights=random",
+        "--layer=pool5",
+        "--feature_layers=relu2",
+        "--image_size=64",
+        "--width=1",
+        "--discriminator_width=4",
+    ],
 }
 TERMS = {
     "train.reconstruct": {"ms_ssim", "mae", "kl"},
     "train.upscale": {"mse"},
     "train.deepsim": {"feature", "adversarial", "image"},
+    "train.invert": {"feature", "adversarial", "image"},
 }
 
 
@@ -252,7 +262,7 @@ class TestRefuses:
         ("changes", "reason"),
         [
             (["--image_size=68"], "a multiple of 8"),
-            (["--image_size=32"], "at least 35. Received: 32"),
+            (["--image_size=32"], "needs an --image_size of at least 35"),
             (["--pause_below=0.6"], "low=0.6, high=0.5"),
             (["--halve_at=10,x"], "Received: 10,x"),
             (["--image_weight=-1"], "Received: '-1'"),
@@ -269,6 +279,18 @@ class TestRefuses:
     )
     def test_what_deepsim_cannot_take(self, train, changes, reason):
         assert reason in train("train.deepsim", *changes)
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            (["--layer=pool9"], "should be of conv1, relu1, pool1"),
+            (["--layer=fc6"], "at least 199 for fc6"),
+            (["--encoder=vgg16", "--encoder_weights=x.h5"], "x.h5"),
+            (["--comparator_weights=zeros"], "scale=0.0"),
+        ],
+    )
+    def test_what_invert_cannot_take(self, train, changes, reason):
+        assert reason in train("train.invert", *changes)
 
     @pytest.mark.parametrize("module", FLAGS)
     def test_a_run_of_other_flags(self, finished, refused, line, module, run):

@@ -21,6 +21,7 @@ def run(
     panel: pairs.Pair,
     batches: Callable[[int, int], tf.data.Dataset],
     workdir: workdir_lib.Workdir,
+    note: str = "",
 ) -> None:
     """Trains a generator and leaves it in the workdir, with its panel.
 
@@ -29,6 +30,7 @@ def run(
         panel: What TensorBoard and the last sheet show.
         batches: From a first step and the one after the last to their batches.
         workdir: The run's folder.
+        note: What the record should say besides the losses.
 
     Raises:
         ValueError: If the flags do not fit the machine or the workdir, or the
@@ -47,7 +49,7 @@ def run(
         workdir,
         runner.make_strategy(runner.STRATEGY.value),
     )
-    workdir.finish(task.generator, sheet(task), _used(task))
+    workdir.finish(task.generator, sheet(task), _used(task) + note)
 
 
 def photographs() -> data.Photographs:

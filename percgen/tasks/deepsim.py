@@ -119,14 +119,14 @@ class DeePSiM(reconstruct.Reconstruct):
         return [*super().metrics, *self.told]
 
     def terms(self, batch: Any, training: bool) -> Terms:
-        inputs, targets = reconstruct.pair(batch)
-        outputs = self(inputs, training=training)
+        inputs, targets = self.pair(batch)
+        outputs = self.generator(inputs, training=training)
         return self._judge(inputs, targets, outputs, training)
 
     def train_step(self, batch: Any) -> Terms:
-        inputs, targets = reconstruct.pair(batch)
+        inputs, targets = self.pair(batch)
         with tf.GradientTape() as tape:
-            outputs = self(inputs, training=True)
+            outputs = self.generator(inputs, training=True)
             with tape.stop_recording():
                 told = self._teach(inputs, targets, outputs)
             terms = self._judge(inputs, targets, outputs, training=True)

@@ -66,9 +66,18 @@ class Reconstruct(Task):
         super().__init__(generator, weights, name)
         self.criteria, self.luma = dict(terms), luma
 
+    def pair(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what the generator takes of a batch, and what it should give.
+
+        Of just pictures, them twice.
+        """
+        inputs, targets = batch if isinstance(batch, tuple) else (batch, batch)
+        return inputs, targets
+
     def terms(self, batch: Any, training: bool) -> Terms:
-        inputs, targets = pair(batch)
-        return self.compare(targets, self(inputs, training=training))
+        inputs, targets = self.pair(batch)
+        outputs = self.generator(inputs, training=training)
+        return self.compare(targets, outputs)
 
     def compare(self, targets: tf.Tensor, outputs: tf.Tensor) -> Terms:
         """Returns what each criterion says of outputs, `[B]`."""
@@ -85,10 +94,10 @@ class Reconstruct(Task):
         minus the structural similarity at each position. Outputs that leave
         [0, 1] are clipped.
         """
-        inputs, targets = pair(batch)
+        inputs, targets = self.pair(batch)
         targets, outputs = (
             self._view(tf.clip_by_value(tf.cast(x, tf.float32), 0.0, 1.0))
-            for x in (targets, self(inputs, training=False))
+            for x in (targets, self.generator(inputs, training=False))
         )
         maps = {
             name: criterion.map(targets, outputs)
@@ -152,7 +161,7 @@ class ExpectedLossVAE(Reconstruct):
         self.seed = seed
 
     def terms(self, batch: Any, training: bool) -> Terms:
-        inputs, targets = pair(batch)
+        inputs, targets = self.pair(batch)
         features = self.generator.encoder(inputs, training=training)
         codes = self.generator.bottleneck(features, training=training)
         mean, log_variance = (tf.cast(code, tf.float32) for code in codes)
@@ -179,12 +188,6 @@ class ExpectedLossVAE(Reconstruct):
             step,
         )
         return mean + tf.exp(log_variance / 2.0) * noise
-
-
-def pair(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns inputs and targets of a batch; of just pictures, them twice."""
-    inputs, targets = batch if isinstance(batch, tuple) else (batch, batch)
-    return inputs, targets
 
 
 def _refuse_term(name: str, term: Any, luma: bool) -> None:

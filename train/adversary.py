@@ -1,0 +1,223 @@
+"""What commands that train by DeePSiM share: its terms, its two players.
+
+Dosovitskiy and Brox, NIPS 2016 (paper B), section 3.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from absl import flags
+
+from percgen import data
+from percgen import losses
+from percgen import networks
+from percgen import tasks
+from train import comparison
+from train import runner
+
+_FEATURE_LAYERS = flags.DEFINE_list(
+    "feature_layers",
+    None,
+    "Layers of the comparator, each LAYER or LAYER:WEIGHT; by default those "
+    "that carry content, or relu3 of the discriminator.",
+)
+_OWN_FEATURES = flags.DEFINE_bool(
+    "own_features",
+    False,
+    "Compare features of the discriminator's convolutions (relu1 to relu5) "
+    "instead of --comparator's: Larsen et al. 2016.",
+)
+_NORMALIZE = flags.DEFINE_bool(
+    "normalize",
+    True,
+    "Count features in distances of unlike photographs, so that one weight "
+    "does for every comparator; or as they are.",
+)
+_FEATURE_WEIGHT = flags.DEFINE_string(
+    "feature_weight", "1", "A number, or a schedule as 1@0/0.1@2000."
+)
+_ADVERSARIAL_WEIGHT = flags.DEFINE_string(
+    "adversarial_weight", "0.07", "Likewise."
+)
+_IMAGE_WEIGHT = flags.DEFINE_string(
+    "image_weight", "7", "Likewise, of the mean squared difference of pixels."
+)
+_WIDTH = flags.DEFINE_integer(
+    "discriminator_width",
+    16,
+    "Filters of its first layer; paper B's has 32.",
+    lower_bound=1,
+)
+_SPECTRAL = flags.DEFINE_bool(
+    "spectral", False, "Normalize the discriminator's kernels spectrally."
+)
+_DISCRIMINATOR_RATE = flags.DEFINE_float(
+    "discriminator_rate",
+    2e-4,
+    "Learning rate of the discriminator, paper B's; at .001 it learns little.",
+    lower_bound=0.0,
+)
+_HALVE_AT = flags.DEFINE_list(
+    "halve_at", [], "Steps after which learning rates are halved."
+)
+_EMA = flags.DEFINE_float(
+    "ema",
+    0.0,
+    "Momentum of a moving average of the weights, which is what is kept of the "
+    "training; 0 keeps the weights themselves.",
+    lower_bound=0.0,
+    upper_bound=0.9999,
+)
+_PAUSE = flags.DEFINE_bool(
+    "pause",
+    True,
+    "Let the discriminator rest while its loss over the generator's, r, is "
+    "small, and the generator while it is large.",
+)
+_PAUSE_BELOW = flags.DEFINE_float("pause_below", 0.1, "r to let it rest.")
+_RESUME_ABOVE = flags.DEFINE_float("resume_above", 0.5, "r to wake it.")
+_PAUSE_GENERATOR_ABOVE = flags.DEFINE_float(
+    "pause_generator_above", 10.0, "r to let the generator rest."
+)
+flags.adopt_module_key_flags(comparison)
+
+_MEASURED = 32  # Pictures that distances of features are counted in.
+_LARGE = 128  # From here on the discriminator's first stride is 4.
+
+
+def refuse() -> None:
+    """Raises `ValueError` if a flag is not in order, before all else."""
+    for make in (weights, pause, optimizers):
+        make()
+    refuse_small(discriminator())
+
+
+def refuse_small(network: Any, why: str = "") -> None:
+    """Raises `ValueError` if a network needs a larger --image_size."""
+    least, size = network.smallest_image, runner.IMAGE_SIZE.value
+    if size < least:
+        raise ValueError(
+            f"{network.name} needs an --image_size of at least {least}{why}. "
+            f"Received: {size}."
+        )
+
+
+def weights() -> dict[str, tasks.Weight]:
+    """Returns the weight of each term, a number or a schedule.
+
+    Raises:
+        ValueError: If one is neither.
+    """
+    found = {
+        "feature": _FEATURE_WEIGHT.value,
+        "adversarial": _ADVERSARIAL_WEIGHT.value,
+        "image": _IMAGE_WEIGHT.value,
+    }
+    return {name: tasks.parse_weight(text) for name, text in found.items()}
+
+
+def discriminator(features: int | None = None) -> networks.Discriminator:
+    """Returns the discriminator for --image_size.
+
+    Args:
+        features: Numbers that it is told of a picture, if any.
+    """
+    return networks.Discriminator(
+        4 if runner.IMAGE_SIZE.value >= _LARGE else 2,
+        _WIDTH.value,
+        features,
+        spectral=_SPECTRAL.value,
+    )
+
+
+def pause() -> tasks.Pause:
+    """Returns who rests when.
+
+    Raises:
+        ValueError: If the thresholds are not in order.
+    """
+    return tasks.Pause(
+        _PAUSE_BELOW.value,
+        _RESUME_ABOVE.value,
+        _PAUSE_GENERATOR_ABOVE.value,
+        off=not _PAUSE.value,
+    )
+
+
+def optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
+    """Returns Adam for the generator, and for the discriminator.
+
+    Raises:
+        ValueError: If --halve_at is no list of steps.
+    """
+    return (
+        keras.optimizers.Adam(
+            _rate(runner.LEARNING_RATE.value),
+            use_ema=bool(_EMA.value),
+            ema_momentum=_EMA.value,
+        ),
+        keras.optimizers.Adam(_rate(_DISCRIMINATOR_RATE.value)),
+    )
+
+
+def terms(
+    judge: networks.Discriminator, photographs: data.Photographs
+) -> dict[str, losses.PictureLoss]:
+    """Returns what compares pictures.
+
+    Args:
+        judge: Whose features are compared with --own_features.
+        photographs: That distances of features are counted in.
+
+    Raises:
+        ValueError: If the flags ask for layers that there are not, or pictures
+            are too small for them.
+    """
+    measured = photographs.panel(_MEASURED, runner.IMAGE_SIZE.value)
+    return {
+        "feature": _feature(judge, measured),
+        "image": losses.L2Loss(check=False),
+    }
+
+
+def _feature(
+    discriminator: networks.Discriminator, measured: np.ndarray
+) -> losses.FeatureLoss:
+    """Returns the loss of features, by what the flags let compare."""
+    own = _OWN_FEATURES.value
+    layers = comparison.parse(
+        _FEATURE_LAYERS.value
+        or (["relu3"] if own else comparison.chosen().content_layers)
+    )
+    comparator = discriminator.trunk
+    if not own:
+        comparator = comparison.make(list(layers), runner.SEED.value)
+        refuse_small(comparator, f" for {', '.join(layers)}")
+    elif unknown := set(layers) - set(comparator.output):
+        raise ValueError(
+            f"--feature_layers of the discriminator should be of "
+            f"{', '.join(comparator.output)}. "
+            f"Received: {', '.join(sorted(unknown))}."
+        )
+    if _NORMALIZE.value:
+        return losses.FeatureLoss.balanced(
+            comparator, layers, measured, check=False
+        )
+    return losses.FeatureLoss(comparator, layers, check=False)
+
+
+def _rate(first: float) -> Any:
+    """Returns a learning rate, halved at each step of --halve_at."""
+    try:
+        steps = sorted(int(step) for step in _HALVE_AT.value)
+    except ValueError:
+        raise ValueError(
+            "--halve_at should be whole numbers. "
+            f"Received: {','.join(_HALVE_AT.value)}."
+        ) from None
+    if not steps:
+        return first
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        steps, [first / 2**halvings for halvings in range(len(steps) + 1)]
+    )
