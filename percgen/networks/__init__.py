@@ -10,3 +10,4 @@ from percgen.networks.srcnn import BicubicEnlarge as BicubicEnlarge
 from percgen.networks.upconv import UpconvAutoencoder as UpconvAutoencoder
 from percgen.networks.upconv import UpconvGenerator as UpconvGenerator
 from percgen.networks.upscaling import Upscaler as Upscaler
+from percgen.networks.vae import UpconvVAE as UpconvVAE

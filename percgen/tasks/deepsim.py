@@ -63,7 +63,7 @@ class DeePSiM(reconstruct.Reconstruct):
         ValueError: As `Reconstruct`.
     """
 
-    _OWN_TERMS = ("adversarial",)
+    _OWN_TERMS: tuple[str, ...] = ("adversarial",)
 
     def __init__(
         self,
@@ -120,16 +120,16 @@ class DeePSiM(reconstruct.Reconstruct):
 
     def terms(self, batch: Any, training: bool) -> Terms:
         inputs, targets = self.pair(batch)
-        outputs = self.generator(inputs, training=training)
-        return self._judge(inputs, targets, outputs, training)
+        outputs, own = self.generate(inputs, training)
+        return {**self._judge(inputs, targets, outputs, training), **own}
 
     def train_step(self, batch: Any) -> Terms:
         inputs, targets = self.pair(batch)
         with tf.GradientTape() as tape:
-            outputs = self.generator(inputs, training=True)
+            outputs, own = self.generate(inputs, training=True)
             with tape.stop_recording():
                 told = self._teach(inputs, targets, outputs)
-            terms = self._judge(inputs, targets, outputs, training=True)
+            terms = self._judge(inputs, targets, outputs, training=True) | own
             loss = self.optimizer.scale_loss(self.total(terms))
         logs = self.record(terms)
         variables = self.generator.trainable_variables

@@ -1,9 +1,8 @@
 """Learning from pairs: autoencoders, super-resolution, other repairs.
 
-References:
+Reference:
     Snell et al., "Learning to generate images with perceptual similarity
     metrics", ICIP 2017 (paper A).
-    Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,6 @@ import tensorflow as tf
 
 from percgen import losses
 from percgen import ops
-from percgen.tasks import noise as noise_lib
 from percgen.tasks.task import Task
 from percgen.tasks.task import Terms
 from percgen.tasks.task import Weight
@@ -76,8 +74,12 @@ class Reconstruct(Task):
 
     def terms(self, batch: Any, training: bool) -> Terms:
         inputs, targets = self.pair(batch)
-        outputs = self.generator(inputs, training=training)
-        return self.compare(targets, outputs)
+        outputs, own = self.generate(inputs, training)
+        return {**self.compare(targets, outputs), **own}
+
+    def generate(self, inputs: tf.Tensor, training: bool) -> tuple[Any, Terms]:
+        """Returns outputs, and terms that compare no pictures."""
+        return self.generator(inputs, training=training), {}
 
     def compare(self, targets: tf.Tensor, outputs: tf.Tensor) -> Terms:
         """Returns what each criterion says of outputs, `[B]`."""
@@ -110,84 +112,6 @@ class Reconstruct(Task):
 
     def _view(self, pictures: tf.Tensor) -> tf.Tensor:
         return ops.luma(pictures) if self.luma else pictures
-
-
-class ExpectedLossVAE(Reconstruct):
-    """Trains an autoencoder whose codes are Gaussians (paper A's EL-VAE).
-
-    The terms are those of `Reconstruct`, in place of a VAE's log-likelihood,
-    and `kl`: how far a picture's Gaussian is from the standard one, in nats.
-
-    In training the expected loss is estimated by one code for each picture,
-    mean + exp(log_variance / 2) * noise. Noise is a function of the seed, the
-    steps done and the place in the global batch, and not of a state: a resumed
-    run draws what it would have drawn, and two replicas what one would. In
-    evaluation the mean is decoded.
-
-    Paper A's weight of `kl` and size of the code were not found.
-
-    Args:
-        generator: Decodes the mean, and has as functional models an `encoder`,
-            a `bottleneck` (to `[mean, log_variance]`) and a `decoder`.
-        terms: As of `Reconstruct`.
-        weights: Of those and of `kl`.
-        luma: As of `Reconstruct`.
-        seed: Of the noise.
-        name: Of the task.
-
-    Raises:
-        ValueError: As `Reconstruct`, or if the generator lacks a part.
-    """
-
-    _OWN_TERMS = ("kl",)
-
-    def __init__(
-        self,
-        generator: keras.Model,
-        terms: Mapping[str, Criterion],
-        weights: Mapping[str, Weight],
-        luma: bool = False,
-        seed: int = 0,
-        name: str = "expected_loss_vae",
-    ):
-        bottleneck = getattr(generator, "bottleneck", None)
-        if len(getattr(bottleneck, "outputs", ())) != 2:
-            raise ValueError(
-                "`generator` should have a `bottleneck` that gives [mean, "
-                "log_variance], between an `encoder` and a `decoder`. "
-                f"Received: {generator.name}; pass it stochastic=True."
-            )
-        super().__init__(generator, terms, weights, luma, name)
-        self.seed = seed
-
-    def terms(self, batch: Any, training: bool) -> Terms:
-        inputs, targets = self.pair(batch)
-        features = self.generator.encoder(inputs, training=training)
-        codes = self.generator.bottleneck(features, training=training)
-        mean, log_variance = (tf.cast(code, tf.float32) for code in codes)
-        code = self._draw(mean, log_variance) if training else mean
-        outputs = self.generator.decoder(code, training=training)
-        divergence = losses.kl_divergence(mean, log_variance)
-        return {**self.compare(targets, outputs), "kl": divergence}
-
-    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
-        """Returns pictures `[count, H, W, C]` of codes drawn from the prior."""
-        decoder = self.generator.decoder
-        code = keras.random.normal([count, *decoder.input.shape[1:]], seed=seed)
-        return decoder(code, training=False)
-
-    def _draw(self, mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
-        """Returns a code of each Gaussian."""
-        step = self.optimizer.iterations.value
-        noise = noise_lib.rows(
-            lambda count, seed: tf.random.stateless_normal(
-                tf.concat([[count], mean.shape[1:]], 0), seed
-            ),
-            tf.shape(mean)[0],
-            self.seed,
-            step,
-        )
-        return mean + tf.exp(log_variance / 2.0) * noise
 
 
 def _refuse_term(name: str, term: Any, luma: bool) -> None:

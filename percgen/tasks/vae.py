@@ -1,0 +1,160 @@
+"""Autoencoders whose codes are Gaussians, by losses of pictures.
+
+References:
+    Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
+    Snell et al., "Learning to generate images with perceptual similarity
+    metrics", ICIP 2017 (paper A).
+    Dosovitskiy and Brox, "Generating images with perceptual similarity metrics
+    based on deep networks", NIPS 2016 (paper B), section 4.2.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from percgen import losses
+from percgen.tasks import deepsim
+from percgen.tasks import noise as noise_lib
+from percgen.tasks import reconstruct
+from percgen.tasks.pause import Pause
+from percgen.tasks.task import Terms
+from percgen.tasks.task import Weight
+
+
+class _Gaussian:
+    """A task's part that draws codes, and judges how they are spread."""
+
+    generator: keras.Model
+    seed: int
+
+    def generate(self, inputs: tf.Tensor, training: bool) -> tuple[Any, Terms]:
+        """Returns outputs, and the term `kl`."""
+        features = self.generator.encoder(inputs, training=training)
+        codes = self.generator.bottleneck(features, training=training)
+        mean, log_variance = (tf.cast(code, tf.float32) for code in codes)
+        code = self._draw(mean, log_variance) if training else mean
+        outputs = self.generator.decoder(code, training=training)
+        return outputs, {"kl": losses.kl_divergence(mean, log_variance)}
+
+    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
+        """Returns pictures `[count, H, W, C]` of codes drawn from the prior."""
+        decoder = self.generator.decoder
+        code = keras.random.normal([count, *decoder.input.shape[1:]], seed=seed)
+        return decoder(code, training=False)
+
+    def _draw(self, mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
+        """Returns a code of each Gaussian."""
+        noise = noise_lib.rows(
+            lambda count, seed: tf.random.stateless_normal(
+                tf.concat([[count], mean.shape[1:]], 0), seed
+            ),
+            tf.shape(mean)[0],
+            self.seed,
+            self._clock(),
+        )
+        return mean + tf.exp(log_variance / 2.0) * noise
+
+    def _clock(self) -> tf.Tensor:
+        """Returns the steps done."""
+        raise NotImplementedError
+
+
+class ExpectedLossVAE(_Gaussian, reconstruct.Reconstruct):
+    """Trains an autoencoder whose codes are Gaussians (paper A's EL-VAE).
+
+    The terms are those of `Reconstruct`, in place of a VAE's log-likelihood,
+    and `kl`: how far a picture's Gaussian is from the standard one, in nats.
+
+    In training the expected loss is estimated by one code for each picture,
+    mean + exp(log_variance / 2) * noise. Noise is a function of the seed, the
+    steps done and the place in the global batch, and not of a state: a resumed
+    run draws what it would have drawn, and two replicas what one would. In
+    evaluation the mean is decoded.
+
+    Paper A's weight of `kl` and size of the code were not found.
+
+    Args:
+        generator: Decodes the mean, and has as functional models an `encoder`,
+            a `bottleneck` (to `[mean, log_variance]`) and a `decoder`.
+        terms: As of `Reconstruct`.
+        weights: Of those and of `kl`.
+        luma: As of `Reconstruct`.
+        seed: Of the noise.
+        name: Of the task.
+
+    Raises:
+        ValueError: As `Reconstruct`, or if the generator lacks a part.
+    """
+
+    _OWN_TERMS = ("kl",)
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        terms: Mapping[str, reconstruct.Criterion],
+        weights: Mapping[str, Weight],
+        luma: bool = False,
+        seed: int = 0,
+        name: str = "expected_loss_vae",
+    ):
+        _refuse_determined(generator)
+        super().__init__(generator, terms, weights, luma, name)
+        self.seed = seed
+
+    def _clock(self) -> tf.Tensor:
+        return self.optimizer.iterations.value
+
+
+class VAE(_Gaussian, deepsim.DeePSiM):
+    """Trains an autoencoder whose codes are Gaussians, by DeePSiM (paper B).
+
+    The terms are those of `DeePSiM`, in place of a VAE's log-likelihood, and
+    `kl`; codes are drawn as those of `ExpectedLossVAE`. The term `image` alone,
+    weights of the others but `kl` being 0, makes it an ordinary VAE.
+
+    Paper B's weight of `kl`, chosen by hand (seen), was not found.
+
+    Args:
+        generator: As of `ExpectedLossVAE`.
+        discriminator: As of `DeePSiM`.
+        terms: Likewise.
+        weights: Of those, of `adversarial` and of `kl`.
+        pause: As of `DeePSiM`.
+        seed: Of codes, and of what dropout leaves out in the discriminator.
+        name: Of the task.
+
+    Raises:
+        ValueError: As `ExpectedLossVAE`.
+    """
+
+    _OWN_TERMS = ("adversarial", "kl")
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        terms: Mapping[str, reconstruct.Criterion],
+        weights: Mapping[str, Weight],
+        pause: Pause | None = None,
+        seed: int = 0,
+        name: str = "vae",
+    ):
+        _refuse_determined(generator)
+        super().__init__(
+            generator, discriminator, terms, weights, pause, seed, name
+        )
+
+    def _clock(self) -> tf.Tensor:
+        return self.steps
+
+
+def _refuse_determined(generator: keras.Model) -> None:
+    bottleneck = getattr(generator, "bottleneck", None)
+    if len(getattr(bottleneck, "outputs", ())) != 2:
+        raise ValueError(
+            "`generator` should have a `bottleneck` that gives [mean, "
+            "log_variance], between an `encoder` and a `decoder`. "
+            f"Received: {generator.name}; pass it stochastic=True."
+        )
