@@ -46,12 +46,22 @@ FLAGS = {
         "--width=1",
         "--discriminator_width=4",
     ],
+    "train.vae": [
+        "--encoder=squeezenet",
+        "--encoder_weights=random",
+        "--layer=fire3",
+        "--image_size=64",
+        "--code=16",
+        "--width=1",
+        "--discriminator_width=4",
+    ],
 }
 TERMS = {
     "train.reconstruct": {"ms_ssim", "mae", "kl"},
     "train.upscale": {"mse"},
     "train.deepsim": {"feature", "adversarial", "image"},
     "train.invert": {"feature", "adversarial", "image"},
+    "train.vae": {"feature", "adversarial", "image", "kl"},
 }
 
 
@@ -110,6 +120,7 @@ class TestBoth:
             "logs",
             "samples.png",
             "used.txt",
+            *(["drawn.png"] if module == "train.vae" else []),
         }
         assert images.read(folder / "samples.png").std() > 10
 
@@ -212,6 +223,59 @@ def test_shows_who_learns(finished, run):
         shares = [float(x) for x in logs[f"terms/{name}"].values()]
         assert 0.0 <= min(shares) <= max(shares) <= 1.0
     assert 150 in logs["terms/ratio"]
+
+
+class TestSample:
+    @pytest.fixture
+    def sample(self, finished, run, tmp_path):
+        def sample(*flags):
+            folder, path = finished("train.vae", run), tmp_path / "x.png"
+            done = run(
+                "train.sample", f"--run={folder}", f"--output={path}", *flags
+            )
+            assert done.returncode == 0, done.stderr
+            return images.read(path)
+
+        return sample
+
+    def test_draws(self, sample, finished, run):
+        drawn = sample("--count=32")
+        folder = finished("train.vae", run)
+        np.testing.assert_array_equal(drawn, images.read(folder / "drawn.png"))
+        assert np.any(sample("--count=32", "--seed=1") != drawn)
+        middle = sample("--count=2", "--spread=0")
+        np.testing.assert_array_equal(middle[8:72, 8:72], middle[8:72, 80:144])
+
+    def test_restores(self, sample, photos):
+        sheet = sample(f"--restore={photos}/*.png")
+        assert sheet.shape == (2 * 72 + 8, 4 * 72 + 8, 3)
+        (first, *_) = data.Files(f"{photos}/*.png").panel(4, 64)
+        np.testing.assert_array_equal(sheet[8:72, 8:72], images.to_uint8(first))
+
+    def test_goes_between(self, sample, photos):
+        pair = f"{photos}/0.png,{photos}/1.png"
+        restored = sample(f"--restore={pair}")[80:144]
+        between = sample(f"--between={pair}", "--count=3")[8:72]
+        np.testing.assert_array_equal(between[:, 8:72], restored[:, 8:72])
+        np.testing.assert_array_equal(between[:, 152:216], restored[:, 80:144])
+
+    @pytest.mark.parametrize(
+        ("flags", "reason"),
+        [
+            (["--between=one.png"], "should be two photographs"),
+            (["--between=a,b", "--restore=c"], "--restore or --between"),
+            (["--run=nowhere"], "No finished training: nowhere"),
+        ],
+    )
+    def test_what_it_cannot_do(self, refused, finished, run, flags, reason):
+        run_flag = f"--run={finished('train.vae', run)}"
+        message = refused("train.sample", run_flag, "--output=x.png", *flags)
+        assert reason in message
+
+    def test_a_run_that_has_no_codes(self, refused, finished, run):
+        folder = finished("train.deepsim", run)
+        message = refused("train.sample", f"--run={folder}", "--output=x.png")
+        assert "holds no variational autoencoder but upconv_auto" in message
 
 
 class TestRefuses:

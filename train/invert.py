@@ -21,12 +21,10 @@ import numpy as np
 from absl import flags
 
 from percgen import command
-from percgen import comparators
-from percgen import data
 from percgen import networks
 from percgen import tasks
 from train import adversary
-from train import comparison
+from train import encoding
 from train import paired
 from train import runner
 
@@ -37,18 +35,6 @@ _DEFAULTS = {
     "steps": 3000,
     "learning_rate": 1e-3,
 }
-_LAYER = flags.DEFINE_string(
-    "layer", None, "Whose features are turned back.", required=True
-)
-_ENCODER = flags.DEFINE_enum(
-    "encoder",
-    None,
-    sorted(comparators.COMPARATORS),
-    "Whose --layer it is; by default that of --comparator.",
-)
-_ENCODER_WEIGHTS = flags.DEFINE_string(
-    "encoder_weights", None, "Of --encoder, as --comparator_weights."
-)
 _WIDTH = flags.DEFINE_integer(
     "width",
     8,
@@ -62,8 +48,8 @@ _TELL = flags.DEFINE_bool(
     "if they are at most 10,000 numbers, by which its layers grow.",
 )
 _MOST_TOLD = 10_000
-_MEASURED = 32  # Pictures that features' scale is taken of.
 flags.adopt_module_key_flags(adversary)
+flags.adopt_module_key_flags(encoding)
 flags.adopt_module_key_flags(runner)
 
 
@@ -71,11 +57,10 @@ def main() -> None:
     runner.set_defaults(_DEFAULTS)
     weights = adversary.weights()
     adversary.refuse()
-    encoder = _encoder()
+    encoder = encoding.make()
     workdir = runner.open_workdir()
     photographs = paired.photographs()
-    adversary.refuse_small(encoder, f" for {_LAYER.value}")
-    shape, scale = _look(encoder, photographs)
+    shape, scale = encoding.look(encoder, photographs)
     _generator(shape, scale)  # Refuses what does not fit.
     panel, batches = paired.restored(photographs)
 
@@ -86,7 +71,7 @@ def main() -> None:
         discriminator = adversary.discriminator(numbers if tell else None)
         task = tasks.Invert(
             _generator(shape, scale),
-            _encoder(),
+            encoding.make(),
             discriminator,
             adversary.terms(discriminator, photographs),
             weights,
@@ -96,25 +81,8 @@ def main() -> None:
         task.compile(*adversary.optimizers())
         return task
 
-    note = f"; inverted: {_LAYER.value} of {encoder.provenance}"
+    note = f"; inverted: {encoding.LAYER.value} of {encoder.provenance}"
     paired.run(make_task, panel, batches, workdir, note)
-
-
-def _encoder() -> comparators.comparator.Comparator:
-    if _ENCODER.value is None:
-        return comparison.make([_LAYER.value], runner.SEED.value)
-    return comparators.COMPARATORS[_ENCODER.value](
-        [_LAYER.value], weights=_ENCODER_WEIGHTS.value, seed=runner.SEED.value
-    )
-
-
-def _look(
-    encoder: comparators.comparator.Comparator, photographs: data.Photographs
-) -> tuple[tuple[int, ...], float]:
-    """Returns shape and standard deviation of a picture's features."""
-    pictures = photographs.panel(_MEASURED, runner.IMAGE_SIZE.value)
-    features = tasks.invert.describe(encoder, pictures)
-    return tuple(features.shape[1:]), float(np.std(features))
 
 
 def _generator(shape: tuple[int, ...], scale: float) -> keras.Model:

@@ -1,11 +1,14 @@
 """What commands that learn from pairs of pictures share: panel and ending."""
 
 from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from percgen import data
+from percgen import images
 from percgen import losses
 from percgen import pairs
 from percgen import tasks
@@ -22,6 +25,7 @@ def run(
     batches: Callable[[int, int], tf.data.Dataset],
     workdir: workdir_lib.Workdir,
     note: str = "",
+    sheets: Mapping[str, Callable[[Any], np.ndarray]] | None = None,
 ) -> None:
     """Trains a generator and leaves it in the workdir, with its panel.
 
@@ -31,6 +35,8 @@ def run(
         batches: From a first step and the one after the last to their batches.
         workdir: The run's folder.
         note: What the record should say besides the losses.
+        sheets: By name, from a task to further pictures, uint8; they are shown
+            in TensorBoard, and left as NAME.png.
 
     Raises:
         ValueError: If the flags do not fit the machine or the workdir, or the
@@ -42,13 +48,20 @@ def run(
     def sheet(task: tasks.Task) -> np.ndarray:
         return panels.pair_sheet(inputs, targets, panels.paint(task, inputs))
 
+    def show(task: tasks.Task, step: int) -> None:
+        panels.show(task, panel, sheet(task), step)
+        for name, draw in (sheets or {}).items():
+            tf.summary.image(name, draw(task)[None], step)
+
     task = runner.train(
         make_task,
         batches,
-        lambda task, step: panels.show(task, panel, sheet(task), step),
+        show,
         workdir,
         runner.make_strategy(runner.STRATEGY.value),
     )
+    for name, draw in (sheets or {}).items():
+        images.write(workdir.path / f"{name}.png", draw(task))
     workdir.finish(task.generator, sheet(task), _used(task) + note)
 
 

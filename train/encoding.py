@@ -1,0 +1,55 @@
+"""The layer whose features a command's network is given, by its flags."""
+
+import keras
+import numpy as np
+from absl import flags
+
+from percgen import comparators
+from percgen import data
+from percgen import tasks
+from train import adversary
+from train import comparison
+from train import runner
+
+LAYER = flags.DEFINE_string(
+    "layer", None, "Whose features the network is given.", required=True
+)
+_ENCODER = flags.DEFINE_enum(
+    "encoder",
+    None,
+    sorted(comparators.COMPARATORS),
+    "Whose --layer it is; by default that of --comparator.",
+)
+_WEIGHTS = flags.DEFINE_string(
+    "encoder_weights", None, "Of --encoder, as --comparator_weights."
+)
+_MEASURED = 32  # Pictures that features' scale is taken of.
+
+
+def make(trainable: bool = False) -> comparators.comparator.Comparator:
+    """Returns the encoder of the flags, from pictures to a dict of one layer.
+
+    Raises:
+        ValueError: If there is no such layer, its weights cannot be had, or
+            --image_size is too small for it.
+    """
+    kind, weights = comparison.chosen(), comparison.COMPARATOR_WEIGHTS.value
+    if _ENCODER.value is not None:
+        kind, weights = comparators.COMPARATORS[_ENCODER.value], _WEIGHTS.value
+    encoder = kind(
+        [LAYER.value],
+        weights=weights,
+        seed=runner.SEED.value,
+        trainable=trainable,
+    )
+    adversary.refuse_small(encoder, f" for {LAYER.value}")
+    return encoder
+
+
+def look(
+    encoder: keras.Model, photographs: data.Photographs
+) -> tuple[tuple[int, ...], float]:
+    """Returns shape and standard deviation of a photograph's features."""
+    pictures = photographs.panel(_MEASURED, runner.IMAGE_SIZE.value)
+    features = tasks.invert.describe(encoder, pictures)
+    return tuple(features.shape[1:]), float(np.std(features))

@@ -1,0 +1,109 @@
+r"""Trains a variational autoencoder with DeePSiM (Dosovitskiy and Brox 2016).
+
+A picture becomes a Gaussian over codes, by layers of a comparator and two dense
+layers; a code becomes a picture by up-convolutions. Pictures of codes that are
+drawn look as natural as the loss demands.
+
+Example:
+    python -m train.vae --comparator=alexnet --layer=pool5 \
+        --comparator_weights=alexnet.caffemodel --images='photos/*.jpg' \
+        --held_out='others/*.jpg' --workdir=runs/vae
+    tensorboard --logdir=runs
+
+--feature_weight=0 --adversarial_weight=0 trains by squared error. Leaves
+generator.keras in --workdir, whose `decoder` makes pictures, and drawn.png,
+pictures of codes that nobody had. Ctrl-C stops; the same command goes on.
+"""
+
+import keras
+import numpy as np
+from absl import flags
+
+from percgen import command
+from percgen import networks
+from percgen import tasks
+from train import adversary
+from train import encoding
+from train import paired
+from train import panels
+from train import runner
+
+# What flags are that are not given, sized for two CPU cores.
+_DEFAULTS = {
+    "image_size": 64,
+    "batch_size": 16,
+    "steps": 3000,
+    "learning_rate": 1e-3,
+}
+_CODE = flags.DEFINE_integer(
+    "code", 128, "Numbers of the code; paper B's fc6 has 4096.", lower_bound=1
+)
+_KL_WEIGHT = flags.DEFINE_string(
+    "kl_weight",
+    "1e-3",
+    "A number, or a schedule as 0@0/1e-3@2000. Paper B's was not found.",
+)
+_TRAIN_ENCODER = flags.DEFINE_bool(
+    "train_encoder", True, "Let --encoder's layers learn, too."
+)
+_WIDTH = flags.DEFINE_integer(
+    "width",
+    8,
+    "Filters of the last layer before the colors; paper B's has 32.",
+    lower_bound=1,
+)
+flags.adopt_module_key_flags(adversary)
+flags.adopt_module_key_flags(encoding)
+flags.adopt_module_key_flags(runner)
+
+_DRAWN, _ACROSS = 32, 8
+
+
+def main() -> None:
+    runner.set_defaults(_DEFAULTS)
+    weights = adversary.weights()
+    weights["kl"] = tasks.parse_weight(_KL_WEIGHT.value)
+    adversary.refuse()
+    encoder = encoding.make()
+    workdir = runner.open_workdir()
+    photographs = paired.photographs()
+    _, scale = encoding.look(encoder, photographs)
+    _network(scale)  # Refuses what does not fit.
+    panel, batches = paired.restored(photographs)
+
+    def make_task() -> tasks.VAE:
+        discriminator = adversary.discriminator()
+        task = tasks.VAE(
+            _network(scale),
+            discriminator,
+            adversary.terms(discriminator, photographs),
+            weights,
+            adversary.pause(),
+            runner.SEED.value,
+        )
+        task.compile(*adversary.optimizers())
+        return task
+
+    note = f"; encoder: {encoding.LAYER.value} of {encoder.provenance}"
+    paired.run(make_task, panel, batches, workdir, note, {"drawn": _draw})
+
+
+def _network(scale: float) -> networks.UpconvVAE:
+    encoder = encoding.make(_TRAIN_ENCODER.value)
+    return networks.UpconvVAE(
+        keras.Model(encoder.input, encoder.output[encoding.LAYER.value]),
+        _CODE.value,
+        runner.IMAGE_SIZE.value,
+        _WIDTH.value,
+        scale,
+    )
+
+
+def _draw(task: tasks.VAE) -> np.ndarray:
+    """Returns pictures of codes that nobody had, always the same codes."""
+    pictures = np.asarray(task.sample(_DRAWN))
+    return panels.contact_sheet(np.split(pictures, _DRAWN // _ACROSS))
+
+
+if __name__ == "__main__":
+    command.run(main)
