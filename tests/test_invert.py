@@ -51,6 +51,10 @@ def test_the_generator_is_given_features_and_no_pictures(task, photographs):
     features, targets = task.pair(pictures)
     assert features.shape == (4, *task.generator.features)
     np.testing.assert_array_equal(targets, photographs)
+    for given, again in zip(
+        task.pair((pictures, pictures)), (features, targets), strict=True
+    ):
+        np.testing.assert_array_equal(given, again)
     made = task(pictures)
     np.testing.assert_array_equal(made, task.generator(features))
     terms = task.terms(pictures, training=False)

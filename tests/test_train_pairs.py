@@ -40,10 +40,11 @@ FLAGS = {
     "train.invert": [
         "--comparator=alexnet",
         "--comparator_weights=random",
-        "--layer=pool5",
+        "--layer=pool1",
         "--feature_layers=relu2",
         "--image_size=64",
-        "--width=1",
+        "--width=2",
+        "--learning_rate=0.003",
         "--discriminator_width=4",
     ],
     "train.vae": [
@@ -52,7 +53,8 @@ FLAGS = {
         "--layer=fire3",
         "--image_size=64",
         "--code=16",
-        "--width=1",
+        "--width=2",
+        "--learning_rate=0.003",
         "--discriminator_width=4",
     ],
 }
@@ -223,6 +225,24 @@ def test_shows_who_learns(finished, run):
         shares = [float(x) for x in logs[f"terms/{name}"].values()]
         assert 0.0 <= min(shares) <= max(shares) <= 1.0
     assert 150 in logs["terms/ratio"]
+
+
+def test_looks_for_pictures_without_a_network(run, line, tmp_path):
+    folder = tmp_path / "run"
+    done = run(
+        "train.invert",
+        f"--workdir={folder}",
+        *line("train.invert"),
+        "--layer=relu1",
+        "--optimize",
+        "--steps=30",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "used.txt").read_text().startswith("optimized; inverted: ")
+    sheet = images.read(folder / "samples.png").astype(float)
+    true, found = sheet[80:144, 8:72], sheet[152:216, 8:72]
+    assert np.abs(true - found).mean() < 0.5 * np.abs(true - 128).mean()
+    assert not (folder / "generator.keras").exists()
 
 
 class TestSample:

@@ -14,19 +14,30 @@ Example:
 --feature_weight=0 --adversarial_weight=0 trains by pixels alone, as the same
 authors did before (CVPR 2016). Leaves generator.keras, from features to
 pictures, in --workdir. Ctrl-C stops; the same command goes on.
+
+--optimize trains nothing: each picture of --held_out is looked for by itself,
+in --steps steps, as Mahendran and Vedaldi did (CVPR 2015).
 """
+
+import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
+import tqdm
 from absl import flags
 
 from percgen import command
+from percgen import images
+from percgen import inversion
 from percgen import networks
 from percgen import tasks
 from train import adversary
 from train import encoding
 from train import paired
+from train import panels
 from train import runner
+from train import workdir as workdir_lib
 
 # What flags are that are not given, sized for two CPU cores.
 _DEFAULTS = {
@@ -47,6 +58,18 @@ _TELL = flags.DEFINE_bool(
     "Show the features to the discriminator, too, as paper B does; by default "
     "if they are at most 10,000 numbers, by which its layers grow.",
 )
+_OPTIMIZE = flags.DEFINE_bool(
+    "optimize", False, "Look for pictures one by one, and train no network."
+)
+_SMOOTHNESS = flags.DEFINE_float(
+    "total_variation", 0.03, "Weight of it with --optimize.", lower_bound=0.0
+)
+_NORM = flags.DEFINE_float(
+    "norm",
+    0.01,
+    "Weight, with --optimize, of how far values are from gray.",
+    lower_bound=0.0,
+)
 _MOST_TOLD = 10_000
 flags.adopt_module_key_flags(adversary)
 flags.adopt_module_key_flags(encoding)
@@ -63,7 +86,10 @@ def main() -> None:
     shape, scale = encoding.look(encoder, photographs)
     _generator(shape, scale)  # Refuses what does not fit.
     panel, batches = paired.restored(photographs)
-
+    note = f"inverted: {encoding.LAYER.value} of {encoder.provenance}"
+    if _OPTIMIZE.value:
+        _optimize(encoder, panel[0], workdir, note)
+        return
     numbers = int(np.prod(shape))
     tell = numbers <= _MOST_TOLD if _TELL.value is None else _TELL.value
 
@@ -81,14 +107,41 @@ def main() -> None:
         task.compile(*adversary.optimizers())
         return task
 
-    note = f"; inverted: {encoding.LAYER.value} of {encoder.provenance}"
-    paired.run(make_task, panel, batches, workdir, note)
+    paired.run(make_task, panel, batches, workdir, f"; {note}")
 
 
 def _generator(shape: tuple[int, ...], scale: float) -> keras.Model:
     return networks.UpconvGenerator(
         shape, runner.IMAGE_SIZE.value, _WIDTH.value, scale
     )
+
+
+def _optimize(
+    encoder: keras.Model,
+    pictures: np.ndarray,
+    workdir: workdir_lib.Workdir,
+    note: str,
+) -> None:
+    def encode(x: tf.Tensor) -> tf.Tensor:
+        return tasks.invert.describe(encoder, x)
+
+    workdir.claim()
+    found = [
+        inversion.invert(
+            encode,
+            np.asarray(encode(picture[None])),
+            runner.IMAGE_SIZE.value,
+            _SMOOTHNESS.value,
+            _NORM.value,
+            runner.STEPS.value,
+            runner.SEED.value,
+        )
+        for picture in tqdm.tqdm(pictures, unit="picture", file=sys.stdout)
+    ]
+    sheet = panels.pair_sheet(pictures, pictures, np.concatenate(found))
+    images.write(workdir.path / "samples.png", sheet)
+    workdir.write("used.txt", f"optimized; {note}\n".encode())
+    print(f"Wrote samples.png to {workdir.path}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ _KEPT = 2
 class Workdir:
     """A run's folder, and where the run stands.
 
-    Nothing is written before `open`.
+    Nothing is written before `claim` or `open`.
 
     Args:
         path: The folder.
@@ -52,10 +52,14 @@ class Workdir:
         """Steps done."""
         return int(self._step.numpy())
 
+    def claim(self) -> None:
+        """Makes the folder, and keeps the flags in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.write("flags.txt", _flags_text().encode())
+
     def open(self, task: tasks.Task) -> None:
         """Makes the folder; restores the task from the newest checkpoint."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        images.write_bytes(self.path / "flags.txt", _flags_text().encode())
+        self.claim()
         checkpoint = tf.train.Checkpoint(step=self._step, **task.state())
         self._manager = tf.train.CheckpointManager(
             checkpoint, str(self.path / "checkpoints"), max_to_keep=_KEPT

@@ -8,6 +8,7 @@ References:
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -63,8 +64,9 @@ class Invert(deepsim.DeePSiM):
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.generator(describe(self.encoder, images), training=training)
 
-    def pair(self, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.stop_gradient(describe(self.encoder, batch)), batch
+    def pair(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        _, pictures = super().pair(batch)
+        return tf.stop_gradient(describe(self.encoder, pictures)), pictures
 
 
 def describe(encoder: keras.Model, images: tf.Tensor) -> tf.Tensor:
