@@ -8,6 +8,7 @@ from percgen.metrics.distance import LPIPS as LPIPS
 from percgen.metrics.distance import FeatureDistance as FeatureDistance
 from percgen.metrics.distance import NormalizedEuclidean as NormalizedEuclidean
 from percgen.metrics.distance import mean_pair_distance as mean_pair_distance
+from percgen.metrics.frechet import frechet_distance as frechet_distance
 from percgen.metrics.picture import PictureMetric as PictureMetric
 from percgen.metrics.similarity import MSSSIM as MSSSIM
 from percgen.metrics.similarity import PSNR as PSNR
