@@ -43,6 +43,11 @@ LOSSES = flags.DEFINE_list(
 Scores = dict[str, float]
 
 
+def folder(experiment: str) -> pathlib.Path:
+    """Returns the folder of an experiment."""
+    return pathlib.Path(FOLDER.value or f"runs/{experiment}")
+
+
 class Training:
     """One training, in its folder.
 
@@ -60,8 +65,7 @@ class Training:
         module: str,
         arguments: Sequence[str],
     ):
-        folder = FOLDER.value or f"runs/{experiment}"
-        self.workdir = pathlib.Path(folder) / name
+        self.workdir = folder(experiment) / name
         self._line = ["-m", module, f"--workdir={self.workdir}", *arguments]
 
     def generator(self) -> keras.Model:

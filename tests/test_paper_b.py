@@ -97,3 +97,51 @@ def test_a_training_that_fails_is_no_traceback(run, line, tmp_path):
     lines = done.stderr.strip().split("\n")
     assert "train.reconstruct: error: No file matches" in lines[-2]
     assert lines[-1].startswith("benchmarks.deepsim: error: The training in")
+
+
+@pytest.fixture
+def inversion_line(tmp_path, photographs):
+    for number, photo in enumerate(images.to_uint8(photographs)):
+        for name, turned in (("a", photo), ("b", photo[::-1])):
+            square = Image.fromarray(turned).resize((130, 130), Image.LANCZOS)
+            square.save(tmp_path / f"{name}{number}.png")
+    return [
+        "benchmarks.inversion",
+        f"--photographs={tmp_path}/*.png",
+        f"--held_out={tmp_path}/*.png",
+        "--alexnet=random",
+        "--layers=pool2",
+        "--judges=compact",
+        f"--folder={tmp_path / 'runs'}",
+        "--steps=1",
+        f"--output={tmp_path / 'report' / 'inversion.md'}",
+    ]
+
+
+def test_turns_features_back_by_each_method(run, inversion_line, tmp_path):
+    done = run(*inversion_line)
+    assert done.returncode == 0, done.stderr
+    report = (tmp_path / "report" / "inversion.md").read_text()
+    rows = re.findall(r"^\| pool2 \| (\w+) \| ([\d. |]+) \|$", report, re.M)
+    assert [name for name, _ in rows] == [
+        "alexnet",
+        "pixels",
+        "optimized",
+        "compact",
+    ]
+    for _, cells in rows:
+        assert all(float(x) > 1.0 for x in cells.split(" | "))
+    (drift,) = re.findall(r"^\| pool2 \| ([\d./ |]+) \|$", report, re.M)
+    assert drift.split(" | ")[0] == rows[0][1].replace(" | ", " / ")
+    sheet = images.read(tmp_path / "report" / "inversion_pool2.png")
+    assert sheet.shape[0] == 6 * (128 + 8) + 8
+    again = run(*inversion_line)
+    assert "$ python" not in again.stdout
+    assert again.stdout == report
+
+
+def test_what_inversion_cannot_take(refused, inversion_line):
+    error = refused(*inversion_line, "--judges=nobody")
+    assert "Received: nobody" in error
+    error = refused(*inversion_line, "--resnet50=x.npz")
+    assert "--resnet50 needs --labels" in error
