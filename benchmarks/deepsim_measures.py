@@ -10,12 +10,12 @@ from sklearn import pipeline
 from sklearn import preprocessing
 from sklearn import svm
 
+from benchmarks import parts
 from percgen import archives
 from percgen import losses
 from percgen import metrics
 from percgen import records
 
-_PART = 100
 _FOLD = 0.2  # Of the pictures teaches a machine; of STL-10's, 1,000.
 _LABELLED = ("x_train", "y_train", "x_test", "y_test")
 
@@ -38,17 +38,15 @@ def measurer(
             or None for one, taught by all.
     """
     looks = {"Euclidean": lambda x: x, **looks}
-    seen = {name: _by_parts(look, pictures) for name, look in looks.items()}
+    seen = {name: parts.apply(look, pictures) for name, look in looks.items()}
     far = {name: metrics.mean_pair_distance(x) for name, x in seen.items()}
 
     def measure(network: keras.Model) -> dict[str, float]:
-        restored = np.clip(_by_parts(network, pictures), 0.0, 1.0)
-        found = {
-            f"{name}, %": 100.0
-            * float(_norms(_by_parts(look, restored) - seen[name]).mean())
-            / far[name]
-            for name, look in looks.items()
-        }
+        restored = np.clip(parts.apply(network, pictures), 0.0, 1.0)
+        found = {}
+        for name, look in looks.items():
+            errors = parts.norms(parts.apply(look, restored) - seen[name])
+            found[f"{name}, %"] = 100.0 * float(errors.mean() / far[name])
         similar = losses.ms_ssim(pictures, restored, "wang", "same", None)
         found["MS-SSIM"] = float(np.mean(similar))
         found["SVM, % right"] = _classify(network, labelled, folds)
@@ -89,30 +87,21 @@ def _classify(
 ) -> float:
     """Returns what share machines get right by the code, in percent."""
     x_train, x_test = (
-        _by_parts(network.encode, labelled[name])
+        parts.apply(network.encode, labelled[name])
         for name in ("x_train", "x_test")
     )
     y_train, y_test = (labelled[name].ravel() for name in ("y_train", "y_test"))
-    parts = [np.arange(len(x_train))]
+    taught = [np.arange(len(x_train))]
     if folds:
         splitter = model_selection.StratifiedShuffleSplit(
             folds, train_size=_FOLD, random_state=0
         )
-        parts = [part for part, _ in splitter.split(x_train, y_train)]
+        taught = [rows for rows, _ in splitter.split(x_train, y_train)]
     machine = pipeline.make_pipeline(
         preprocessing.StandardScaler(), svm.LinearSVC(C=1e-3, random_state=0)
     )
     right = [
-        machine.fit(x_train[part], y_train[part]).score(x_test, y_test)
-        for part in parts
+        machine.fit(x_train[rows], y_train[rows]).score(x_test, y_test)
+        for rows in taught
     ]
     return 100.0 * float(np.mean(right))
-
-
-def _by_parts(look: Look, pictures: np.ndarray) -> np.ndarray:
-    parts = np.array_split(pictures, len(pictures) // _PART or 1)
-    return np.concatenate([np.asarray(look(part)) for part in parts])
-
-
-def _norms(values: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(values.reshape([len(values), -1]), axis=1)

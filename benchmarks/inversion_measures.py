@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from benchmarks import parts
 from percgen import comparators
 from percgen import metrics
 from percgen import tasks
 
 HEADER = ("pixels, %", "features, %", "right, %", "among five, %")
-_PART = 16
 
 
 class Sight:
@@ -32,13 +32,13 @@ class Sight:
 
     def see(self, pictures: np.ndarray) -> np.ndarray:
         """Returns features."""
-        return _by_parts(
+        return parts.apply(
             lambda part: tasks.invert.describe(self.encoder, part), pictures
         )
 
     def restore(self, network: keras.Model, features: np.ndarray) -> np.ndarray:
         """Returns what a network makes of features, in [0, 1]."""
-        return np.clip(_by_parts(network, features), 0.0, 1.0)
+        return np.clip(parts.apply(network, features), 0.0, 1.0)
 
     def errors(self, found: np.ndarray) -> list[float]:
         """Returns how far pictures are, in pixels and in features, percent."""
@@ -47,7 +47,7 @@ class Sight:
             (self.see(found), self.features),
         )
         return [
-            100.0 * float(_norms(one - other).mean() / far)
+            100.0 * float(parts.norms(one - other).mean() / far)
             for (one, other), far in zip(pairs, self._far, strict=True)
         ]
 
@@ -66,8 +66,8 @@ class Sight:
     def between(self, network: keras.Model, count: int) -> np.ndarray:
         """Returns pictures of features between those of the first two."""
         one, other = self.features[:2]
-        parts = np.linspace(0.0, 1.0, count, dtype=np.float32)
-        mixed = [(1.0 - part) * one + part * other for part in parts]
+        shares = np.linspace(0.0, 1.0, count, dtype=np.float32)
+        mixed = [(1.0 - share) * one + share * other for share in shares]
         return self.restore(network, np.stack(mixed))
 
 
@@ -100,19 +100,8 @@ def scorer(
     judge = comparators.ResNet50Scorer(weights)
 
     def score(pictures: np.ndarray) -> list[float]:
-        order = np.argsort(-_by_parts(judge, pictures), axis=-1)
+        order = np.argsort(-parts.apply(judge, pictures), axis=-1)
         right = order == true[:, None]
         return [100.0 * float(right[:, :n].any(1).mean()) for n in (1, 5)]
 
     return score
-
-
-def _by_parts(
-    function: Callable[[np.ndarray], np.ndarray], values: np.ndarray
-) -> np.ndarray:
-    parts = np.array_split(values, -(-len(values) // _PART))
-    return np.concatenate([np.asarray(function(part)) for part in parts])
-
-
-def _norms(values: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(values.reshape([len(values), -1]), axis=1)

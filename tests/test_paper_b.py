@@ -145,3 +145,39 @@ def test_what_inversion_cannot_take(refused, inversion_line):
     assert "Received: nobody" in error
     error = refused(*inversion_line, "--resnet50=x.npz")
     assert "--resnet50 needs --labels" in error
+
+
+def test_draws_by_each_loss(run, tmp_path, photographs):
+    for number, photo in enumerate(images.to_uint8(photographs)):
+        square = Image.fromarray(photo).resize((90, 80), Image.LANCZOS)
+        square.save(tmp_path / f"{number}.png")
+    line = [
+        "benchmarks.vae",
+        f"--photographs={tmp_path}/*.png",
+        f"--held_out={tmp_path}/*.png",
+        "--alexnet=random",
+        "--squeezenet=random",
+        "--layer=pool2",
+        "--drawn=30",
+        "--losses=squared_error,compact",
+        f"--folder={tmp_path / 'runs'}",
+        "--seeds=1",
+        "--steps=1",
+        f"--output={tmp_path / 'report' / 'vae.md'}",
+    ]
+    done = run(*line)
+    assert done.returncode == 0, done.stderr
+    report = (tmp_path / "report" / "vae.md").read_text()
+    rows = re.findall(r"^\| ([a-z_ ]+) \| ([\d. |]+) \|$", report, re.M)
+    floor, *others = [
+        list(map(float, x.strip("| ").split(" | "))) for _, x in rows
+    ]
+    assert [name for name, _ in rows[1:]] == ["squared_error", "compact"]
+    for far in others:
+        assert far[0] > floor[0] > 0.0
+    for loss in ("squared_error", "compact"):
+        sheet = images.read(tmp_path / "report" / f"vae_{loss}.png")
+        assert sheet.shape == (6 * 72 + 8, 10 * 72 + 8, 3)
+    again = run(*line)
+    assert "$ python" not in again.stdout
+    assert again.stdout == report

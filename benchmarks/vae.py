@@ -1,0 +1,197 @@
+r"""Paper B's variational autoencoder: are pictures of drawn codes natural?
+
+Trains it by squared error and by DeePSiM, draws pictures from the prior, and
+says how far they are, as a set, from crops of photographs nobody trained on.
+
+Example:
+    python -m benchmarks.vae --photographs='photos/*.jpg' \
+        --held_out='others/*.jpg' --alexnet=alexnet.npz \
+        --squeezenet=squeezenet.h5 --output=benchmarks/results/vae.md
+
+Trainings are kept in --folder and gone on with. --full takes paper B's size and
+steps.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from absl import flags
+
+from benchmarks import experiment
+from benchmarks import parts
+from benchmarks import report
+from percgen import command
+from percgen import comparators
+from percgen import data
+from percgen import losses
+from percgen import metrics
+
+_PHOTOGRAPHS = flags.DEFINE_string(
+    "photographs", None, "Glob to train on.", required=True
+)
+_HELD_OUT = flags.DEFINE_string(
+    "held_out", None, "Glob to compare with.", required=True
+)
+_ALEXNET = flags.DEFINE_string(
+    "alexnet", None, "Weights of it, the encoder.", required=True
+)
+_SQUEEZENET = flags.DEFINE_string(
+    "squeezenet", None, "Weights of it, the judge.", required=True
+)
+_DRAWN = flags.DEFINE_integer(
+    "drawn", 2000, "Pictures to draw, and crops to compare with.", 10
+)
+_LAYER = flags.DEFINE_string("layer", "relu5", "Of AlexNet, that is encoded.")
+flags.set_default(experiment.LOSSES, ["squared_error", "alexnet", "compact"])
+
+# Layers that DeePSiM compares.
+_COMPARED = {"alexnet": "relu5", "compact": "relu2_2"}
+_JUDGED, _SHOWN = ("fire5", "fire9"), 10
+_TEXT = """Frechet distances of {count} pictures of {side} x {side}, drawn from
+the prior, to as many crops of held-out photographs, in means over positions of
+SqueezeNet's features; SqueezeNet has trained nobody. MS-SSIM: of {restored}
+held-out photographs that are restored, windows cut at the border. Mean and,
+after ±, the standard deviation over {seeds} trainings from different seeds. The
+encoder is {layer} of {provenance}; it learns, too."""
+_CLAIM = """Paper B shows samples and gives no number (seen): those of DeePSiM
+look more natural than those of squared error, which are over-smoothed."""
+
+
+def main() -> None:
+    for loss in experiment.LOSSES.value:
+        _own_flags(loss)  # Refuses what is none.
+    held_out = data.Files(_HELD_OUT.value)
+    panel = held_out.panel(len(held_out.paths), _side())
+    look = _judge()
+    crops, others = (look(_crops(held_out, seed)) for seed in (0, 1))
+
+    def measure(network: keras.Model) -> experiment.Scores:
+        drawn = look(_draw(network, _DRAWN.value))
+        found = {
+            f"{layer} to photographs": metrics.frechet_distance(
+                drawn[layer], crops[layer]
+            )
+            for layer in _JUDGED
+        }
+        restored = np.clip(parts.apply(network, panel), 0.0, 1.0)
+        similar = losses.ms_ssim(panel, restored, "wang", "same", None)
+        return {**found, "MS-SSIM": float(np.mean(similar))}
+
+    scores, sheets = {}, []
+    for loss in experiment.LOSSES.value:
+        trainings = [
+            _training(loss, seed) for seed in range(experiment.SEEDS.value)
+        ]
+        by = f"{_HELD_OUT.value} {_DRAWN.value} {_SQUEEZENET.value}"
+        scores[loss] = [one.scores(measure, by) for one in trainings]
+        network = trainings[0].generator()
+        restored = np.clip(parts.apply(network, panel[:_SHOWN]), 0.0, 1.0)
+        drawn = _draw(network, 4 * _SHOWN)
+        sheets += [
+            f"{loss}: held-out photographs, restored; drawn from the prior.",
+            experiment.write_sheet(
+                f"vae_{loss}.png",
+                [panel[:_SHOWN], restored, *np.split(drawn, 4)],
+            ),
+        ]
+    floor = [metrics.frechet_distance(crops[x], others[x]) for x in _JUDGED]
+    rows = [["other crops of them", *(f"{x:.2f}" for x in floor), ""]]
+    rows += [
+        [loss]
+        + [
+            report.spread([one[name] for one in runs], digits)
+            for name, digits in zip(runs[0], (2, 2, 4), strict=True)
+        ]
+        for loss, runs in scores.items()
+    ]
+    encoder = comparators.AlexNet([_LAYER.value], _ALEXNET.value)
+    report.write(
+        "Variational autoencoders by squared error and by DeePSiM",
+        "python -m benchmarks.vae",
+        _TEXT.format(
+            count=_DRAWN.value,
+            side=_side(),
+            restored=len(panel),
+            seeds=experiment.SEEDS.value,
+            layer=_LAYER.value,
+            provenance=encoder.provenance,
+        ),
+        _CLAIM,
+        report.table(["loss", *_JUDGED, "MS-SSIM"], rows),
+        *sheets,
+    )
+
+
+def _judge() -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Returns a function from pictures to features of each layer, `[N, C]`."""
+    squeezenet = comparators.SqueezeNet(_JUDGED, _SQUEEZENET.value)
+
+    def means(pictures: np.ndarray) -> np.ndarray:
+        features = squeezenet(pictures)
+        found = [np.mean(features[layer], (1, 2)) for layer in _JUDGED]
+        return np.concatenate(found, axis=1)
+
+    def look(pictures: np.ndarray) -> dict[str, np.ndarray]:
+        width = squeezenet.output[_JUDGED[0]].shape[-1]
+        both = np.split(parts.apply(means, pictures), [width], axis=1)
+        return dict(zip(_JUDGED, both, strict=True))
+
+    return look
+
+
+def _crops(photographs: data.Files, seed: int) -> np.ndarray:
+    found = photographs.batches(_side(), 10, seed, 0, _DRAWN.value // 10)
+    return np.concatenate(list(found.as_numpy_iterator()))
+
+
+def _draw(network: keras.Model, count: int) -> np.ndarray:
+    codes = np.random.default_rng(0).normal(size=[count, network.code])
+    drawn = parts.apply(network.decoder, codes.astype(np.float32))
+    return np.clip(drawn, 0.0, 1.0)
+
+
+def _training(loss: str, seed: int) -> experiment.Training:
+    full = experiment.FULL.value
+    steps = experiment.STEPS.value or (500_000 if full else 3000)
+    shared = [
+        "--encoder=alexnet",
+        f"--encoder_weights={_ALEXNET.value}",
+        f"--layer={_LAYER.value}",
+        f"--images={_PHOTOGRAPHS.value}",
+        f"--image_size={_side()}",
+        f"--width={32 if full else 8}",
+        f"--code={4096 if full else 128}",
+        f"--discriminator_width={32 if full else 16}",
+        f"--learning_rate={2e-4 if full else 1e-3}",
+        f"--batch_size={64 if full else 16}",
+        f"--steps={steps}",
+        f"--seed={seed}",
+    ]
+    if not full:
+        shared.append("--mixed_precision=bfloat16")
+    return experiment.Training(
+        "vae", f"{loss}_{seed}", "train.vae", [*shared, *_own_flags(loss)]
+    )
+
+
+def _own_flags(loss: str) -> list[str]:
+    if loss == "squared_error":
+        return ["--feature_weight=0", "--adversarial_weight=0"]
+    if loss not in _COMPARED:
+        raise ValueError(
+            f"--losses should be of squared_error, {', '.join(_COMPARED)}. "
+            f"Received: {loss}."
+        )
+    own = [f"--comparator={loss}", f"--feature_layers={_COMPARED[loss]}"]
+    if loss == "alexnet":
+        own.append(f"--comparator_weights={_ALEXNET.value}")
+    return own
+
+
+def _side() -> int:
+    return 227 if experiment.FULL.value else 64
+
+
+if __name__ == "__main__":
+    command.run(main)
