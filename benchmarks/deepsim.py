@@ -17,6 +17,8 @@ classes alike.
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
@@ -69,13 +71,17 @@ _LAYERS = {
     "exemplar": "relu3",
     "squeezenet": "fire5",
 }
+_PIXELS = {"squared_error": "mse", "l1": "mae"}
 _TEXT = """{count} held-out photographs of {side} x {side}; mean and, after ±,
 the standard deviation over {seeds} trainings from different seeds. Errors are
 paper B's: the Euclidean distance of what is restored from the picture, over
 that of two different pictures, in pixels and in features of {layers};
 SqueezeNet has trained nobody. MS-SSIM has its windows cut at the border. SVM: a
 linear support vector machine (scikit-learn, C = .001) on the code, {train}
-pictures to learn from, {test} to judge, resized to {side} x {side}{folds}."""
+pictures to learn from, {test} to judge, resized to {side} x {side}{folds}.
+Second table: r, the discriminator's loss over the generator's adversarial one,
+in means of ten steps of {steps}, by which either rests, and the share of steps
+in which each learns."""
 _CLAIM = """Paper B (arXiv version, recalled): normalised Euclidean error of
 squared error 15.3, L1 15.7, DeePSiM with ExemplarCNN 19.8, with AlexNet 21.9;
 linear SVM on STL-10 34.6 ± 0.6, 35.7 ± 0.4, 50.1 ± 0.5, 52.3 ± 0.6. Seen: that
@@ -90,7 +96,7 @@ def main() -> None:
     looks = {name: _look(name) for name in _LAYERS}
     folds = _FOLDS if _TFDS.value else None
     measure = deepsim_measures.measurer(pictures, labelled, looks, folds)
-    shown, scores = [pictures[:_SHOWN]], {}
+    shown, scores, players = [pictures[:_SHOWN]], {}, {}
     for loss in experiment.LOSSES.value:
         trainings = [
             training(loss, seed) for seed in range(experiment.SEEDS.value)
@@ -98,15 +104,11 @@ def main() -> None:
         by = f"{len(pictures)} pictures, {len(labelled['x_test'])} codes"
         scores[loss] = [one.scores(measure, by) for one in trainings]
         shown.append(trainings[0].generator()(shown[0], training=False))
-    measures = next(iter(scores.values()))[0]
-    rows = [
-        [loss]
-        + [
-            report.spread([one[name] for one in runs], 1 if "%" in name else 4)
-            for name in measures
-        ]
-        for loss, runs in scores.items()
-    ]
+        if loss not in _PIXELS:
+            players[loss] = [
+                deepsim_measures.players(one.workdir / "logs")
+                for one in trainings
+            ]
     report.write(
         "Autoencoders by squared error, L1 and DeePSiM",
         "python -m benchmarks.deepsim",
@@ -117,13 +119,35 @@ def main() -> None:
             layers=", ".join(f"{k} ({v})" for k, v in _LAYERS.items()),
             train=len(labelled["x_train"]),
             test=len(labelled["x_test"]),
+            steps=_steps(),
             folds=f"; mean of {folds}, each by a fifth" if folds else "",
         ),
         _CLAIM,
-        report.table(["loss", *measures], rows),
+        _table(scores, 4),
+        _table(players, 2),
         experiment.write_sheet("deepsim.png", list(map(np.asarray, shown))),
         f"Held-out pictures; then by {', '.join(experiment.LOSSES.value)}.",
     )
+
+
+def _table(
+    scores: Mapping[str, Sequence[experiment.Scores]], digits: int
+) -> str:
+    """Returns a row for each loss; of percents one digit."""
+    if not scores:
+        return ""
+    measures = next(iter(scores.values()))[0]
+    rows = [
+        [loss]
+        + [
+            report.spread(
+                [one[name] for one in runs], 1 if "%" in name else digits
+            )
+            for name in measures
+        ]
+        for loss, runs in scores.items()
+    ]
+    return report.table(["loss", *measures], rows)
 
 
 def _read() -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -160,14 +184,13 @@ def training(loss: str, seed: int) -> experiment.Training:
         ValueError: If there is no such loss.
     """
     full = experiment.FULL.value
-    steps = experiment.STEPS.value or (500_000 if full else 3000)
     shared = [
         "--network=upconv_autoencoder",
         *_source(),
         f"--image_size={_SIDE}",
         f"--width={64 if full else 32}",
         f"--batch_size={64 if full else 16}",
-        f"--steps={steps}",
+        f"--steps={_steps()}",
         f"--seed={seed}",
     ]
     if not full:
@@ -178,10 +201,14 @@ def training(loss: str, seed: int) -> experiment.Training:
     )
 
 
+def _steps() -> int:
+    default = 500_000 if experiment.FULL.value else 3000
+    return experiment.STEPS.value or default
+
+
 def _own_flags(loss: str) -> tuple[str, list[str]]:
-    pixels = {"squared_error": "mse", "l1": "mae"}
-    if loss in pixels:
-        return "train.reconstruct", [f"--loss={pixels[loss]}"]
+    if loss in _PIXELS:
+        return "train.reconstruct", [f"--loss={_PIXELS[loss]}"]
     name, _, left_out = loss.partition("_without_")
     if name not in _LAYERS or left_out not in {
         "",

@@ -1,14 +1,17 @@
 """What paper B asks of an autoencoder: how far off, and what the code says."""
 
+import pathlib
 from collections.abc import Callable
 from collections.abc import Mapping
 
 import keras
 import numpy as np
+import tensorflow as tf
 from sklearn import model_selection
 from sklearn import pipeline
 from sklearn import preprocessing
 from sklearn import svm
+from tensorboard.backend.event_processing import event_accumulator
 
 from benchmarks import parts
 from percgen import archives
@@ -80,6 +83,36 @@ def read_labelled(source: str, side: int) -> dict[str, np.ndarray]:
         )
         found[name] = np.clip(np.asarray(resized), 0.0, 1.0)
     return found
+
+
+def players(logs: pathlib.Path) -> dict[str, float]:
+    """Returns how the discriminator and the generator of a run got on.
+
+    r is what the pausing rule goes by, in means of ten steps.
+
+    Args:
+        logs: The run's folder of TensorBoard.
+    """
+    events = event_accumulator.EventAccumulator(
+        str(logs), size_guidance={event_accumulator.TENSORS: 0}
+    )
+    events.Reload()
+
+    def read(name: str) -> np.ndarray:
+        found = events.Tensors(f"terms/{name}")
+        return np.array([tf.make_ndarray(x.tensor_proto) for x in found])
+
+    ratio = read("ratio")
+    learns = {
+        f"{name} learns, %": 100.0 * float(read(f"{name}_learns").mean())
+        for name in ("discriminator", "generator")
+    }
+    return {
+        "least r": float(ratio.min()),
+        "median r": float(np.median(ratio)),
+        "most r": float(ratio.max()),
+        **learns,
+    }
 
 
 def _classify(

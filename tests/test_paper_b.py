@@ -55,7 +55,11 @@ def test_trains_each_once(run, line, tmp_path):
     assert [name for name, _ in rows] == [
         "squared_error",
         "compact_without_image",
+        "compact_without_image",
     ]
+    least, median, most, *learn = map(float, rows.pop()[1].split(" | "))
+    assert 0.0 < least == median == most  # There was one step.
+    assert learn == [100.0, 100.0]
     for _, cells in rows:
         euclidean, *_, similar, right = map(float, cells.split(" | "))
         assert euclidean > 1.0
