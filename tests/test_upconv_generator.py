@@ -112,6 +112,19 @@ def test_features_are_divided_by_their_scale():
     )
 
 
+def test_pictures_are_float32_in_half_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = networks.UpconvGenerator([3], size=30, width=1)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    pictures = network(np.ones([1, 3], np.float32)).numpy()
+    assert pictures.dtype == np.float32
+    crop = network.unfold.layers[-1]
+    inside = crop(np.float32(0.5 + 2**-12) * np.ones([1, 32, 32, 3]))
+    assert np.all(inside.numpy() == np.float32(0.5 + 2**-12))
+
+
 def test_is_saved_and_loaded(tmp_path):
     network = networks.UpconvGenerator([4, 4, 6], 64, 2, 3.0)
     network.save(tmp_path / "x.keras")

@@ -184,12 +184,13 @@ def _unfold(
         x = blocks.activate(blocks.up(x, filters, name=f"deconv{number}"))
         if after:
             x = blocks.conv(x, after, name=f"conv{number}_1")
-    x = layers.Rescaling(1 / 16, 0.5, dtype="float32")(
-        blocks.up(x, 3, name="deconv0")
-    )
+    x = blocks.up(x, 3, name="deconv0")
+    # In float32 under any policy, as every picture is.
+    x = layers.Rescaling(1 / 16, 0.5, dtype="float32")(x)
     spare = side * 2**ups - size
     crop = (spare // 2, spare - spare // 2)
-    return keras.Model(inputs, layers.Cropping2D((crop, crop))(x))
+    x = layers.Cropping2D((crop, crop), dtype="float32")(x)
+    return keras.Model(inputs, x)
 
 
 def _from_vector(x: Any, width: int) -> Any:
