@@ -36,21 +36,17 @@ FLAGS = {
         "--discriminator_width=4",
         "--ema=0.5",
         "--learning_rate=0.005",
+        "--discriminator_rate=0.005",
     ],
     "train.invert": [
-        "--comparator=alexnet",
-        "--comparator_weights=random",
-        "--layer=pool1",
-        "--feature_layers=relu2",
+        "--layer=relu3_1",
         "--image_size=64",
         "--width=2",
         "--learning_rate=0.003",
         "--discriminator_width=4",
     ],
     "train.vae": [
-        "--encoder=squeezenet",
-        "--encoder_weights=random",
-        "--layer=fire3",
+        "--layer=relu3_1",
         "--image_size=64",
         "--code=16",
         "--width=2",
@@ -233,7 +229,7 @@ def test_looks_for_pictures_without_a_network(run, line, tmp_path):
         "train.invert",
         f"--workdir={folder}",
         *line("train.invert"),
-        "--layer=relu1",
+        "--layer=relu1_1",
         "--optimize",
         "--steps=30",
     )
@@ -367,8 +363,15 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            (["--layer=pool9"], "should be of conv1, relu1, pool1"),
-            (["--layer=fc6"], "at least 199 for fc6"),
+            (["--layer=pool9"], "should be of conv1_1, relu1_1"),
+            (
+                [
+                    "--encoder=alexnet",
+                    "--encoder_weights=zeros",
+                    "--layer=fc6",
+                ],
+                "at least 199 for fc6",
+            ),
             (["--encoder=vgg16", "--encoder_weights=x.h5"], "x.h5"),
             (["--comparator_weights=zeros"], "scale=0.0"),
         ],

@@ -36,12 +36,8 @@ def make(trainable: bool = False) -> comparators.comparator.Comparator:
     kind, weights = comparison.chosen(), comparison.COMPARATOR_WEIGHTS.value
     if _ENCODER.value is not None:
         kind, weights = comparators.COMPARATORS[_ENCODER.value], _WEIGHTS.value
-    encoder = kind(
-        [LAYER.value],
-        weights=weights,
-        seed=runner.SEED.value,
-        trainable=trainable,
-    )
+    encoder = kind([LAYER.value], weights=weights, seed=runner.SEED.value)
+    encoder.trainable = trainable
     adversary.refuse_small(encoder, f" for {LAYER.value}")
     return encoder
 
