@@ -229,7 +229,7 @@ def test_looks_for_pictures_without_a_network(run, line, tmp_path):
         "train.invert",
         f"--workdir={folder}",
         *line("train.invert"),
-        "--layer=relu1_1",
+        "--layer=relu1_2",
         "--optimize",
         "--steps=30",
     )
@@ -363,7 +363,7 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("changes", "reason"),
         [
-            (["--layer=pool9"], "should be of conv1_1, relu1_1"),
+            (["--layer=pool9"], "should be of trunk1_1, relu1_2"),
             (
                 [
                     "--encoder=alexnet",
