@@ -3,6 +3,7 @@
 Dosovitskiy and Brox, NIPS 2016 (paper B), section 3.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -82,14 +83,16 @@ _PAUSE_GENERATOR_ABOVE = flags.DEFINE_float(
 )
 flags.adopt_module_key_flags(comparison)
 
+# What flags are that are not given, sized for two CPU cores; but --image_size.
+DEFAULTS = {"batch_size": 16, "steps": 3000, "learning_rate": 1e-3}
 _MEASURED = 32  # Pictures that distances of features are counted in.
 _LARGE = 128  # From here on the discriminator's first stride is 4.
 
 
 def refuse() -> None:
     """Raises `ValueError` if a flag is not in order, before all else."""
-    for make in (weights, pause, optimizers):
-        make()
+    for read in (_weights, _pause, _optimizers):
+        read()
     refuse_small(discriminator())
 
 
@@ -101,20 +104,6 @@ def refuse_small(network: Any, why: str = "") -> None:
             f"{network.name} needs an --image_size of at least {least}{why}. "
             f"Received: {size}."
         )
-
-
-def weights() -> dict[str, tasks.Weight]:
-    """Returns the weight of each term, a number or a schedule.
-
-    Raises:
-        ValueError: If one is neither.
-    """
-    found = {
-        "feature": _FEATURE_WEIGHT.value,
-        "adversarial": _ADVERSARIAL_WEIGHT.value,
-        "image": _IMAGE_WEIGHT.value,
-    }
-    return {name: tasks.parse_weight(text) for name, text in found.items()}
 
 
 def discriminator(features: int | None = None) -> networks.Discriminator:
@@ -131,7 +120,53 @@ def discriminator(features: int | None = None) -> networks.Discriminator:
     )
 
 
-def pause() -> tasks.Pause:
+def make(
+    kind: type[tasks.DeePSiM],
+    before: Sequence[keras.Model],
+    judge: networks.Discriminator,
+    photographs: data.Photographs,
+    **own_weights: tasks.Weight,
+) -> tasks.DeePSiM:
+    """Returns a compiled task.
+
+    Args:
+        kind: Of task.
+        before: What it takes before the discriminator.
+        judge: The discriminator.
+        photographs: That distances of features are counted in.
+        **own_weights: Of terms that this kind has besides DeePSiM's.
+
+    Raises:
+        ValueError: If the flags ask for layers that there are not, or pictures
+            are too small for them.
+    """
+    task = kind(
+        *before,
+        judge,
+        _terms(judge, photographs),
+        {**_weights(), **own_weights},
+        _pause(),
+        runner.SEED.value,
+    )
+    task.compile(*_optimizers())
+    return task
+
+
+def _weights() -> dict[str, tasks.Weight]:
+    """Returns the weight of each term, a number or a schedule.
+
+    Raises:
+        ValueError: If one is neither.
+    """
+    found = {
+        "feature": _FEATURE_WEIGHT.value,
+        "adversarial": _ADVERSARIAL_WEIGHT.value,
+        "image": _IMAGE_WEIGHT.value,
+    }
+    return {name: tasks.parse_weight(text) for name, text in found.items()}
+
+
+def _pause() -> tasks.Pause:
     """Returns who rests when.
 
     Raises:
@@ -145,7 +180,7 @@ def pause() -> tasks.Pause:
     )
 
 
-def optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
+def _optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
     """Returns Adam for the generator, and for the discriminator.
 
     Raises:
@@ -161,7 +196,7 @@ def optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
     )
 
 
-def terms(
+def _terms(
     judge: networks.Discriminator, photographs: data.Photographs
 ) -> dict[str, losses.PictureLoss]:
     """Returns what compares pictures.

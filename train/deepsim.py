@@ -23,13 +23,6 @@ from train import adversary
 from train import paired
 from train import runner
 
-# What flags are that are not given, sized for two CPU cores.
-_DEFAULTS = {
-    "image_size": 64,
-    "batch_size": 16,
-    "steps": 3000,
-    "learning_rate": 1e-3,
-}
 _NETWORK = flags.DEFINE_enum(
     "network",
     "upconv_autoencoder",
@@ -45,8 +38,7 @@ flags.adopt_module_key_flags(runner)
 
 
 def main() -> None:
-    runner.set_defaults(_DEFAULTS)
-    weights = adversary.weights()
+    runner.set_defaults({**adversary.DEFAULTS, "image_size": 64})
     adversary.refuse()
     _refuse_size(runner.IMAGE_SIZE.value)
     workdir = runner.open_workdir()
@@ -54,17 +46,9 @@ def main() -> None:
     panel, batches = paired.restored(photographs)
 
     def make_task() -> tasks.DeePSiM:
-        discriminator = adversary.discriminator()
-        task = tasks.DeePSiM(
-            networks.UpconvAutoencoder(_WIDTH.value, _CODE.value),
-            discriminator,
-            adversary.terms(discriminator, photographs),
-            weights,
-            adversary.pause(),
-            runner.SEED.value,
-        )
-        task.compile(*adversary.optimizers())
-        return task
+        judge = adversary.discriminator()
+        network = networks.UpconvAutoencoder(_WIDTH.value, _CODE.value)
+        return adversary.make(tasks.DeePSiM, [network], judge, photographs)
 
     paired.run(make_task, panel, batches, workdir)
 

@@ -39,13 +39,6 @@ from train import panels
 from train import runner
 from train import workdir as workdir_lib
 
-# What flags are that are not given, sized for two CPU cores.
-_DEFAULTS = {
-    "image_size": 128,
-    "batch_size": 16,
-    "steps": 3000,
-    "learning_rate": 1e-3,
-}
 _WIDTH = flags.DEFINE_integer(
     "width",
     8,
@@ -77,8 +70,7 @@ flags.adopt_module_key_flags(runner)
 
 
 def main() -> None:
-    runner.set_defaults(_DEFAULTS)
-    weights = adversary.weights()
+    runner.set_defaults({**adversary.DEFAULTS, "image_size": 128})
     adversary.refuse()
     encoder = encoding.make()
     workdir = runner.open_workdir()
@@ -93,19 +85,10 @@ def main() -> None:
     numbers = int(np.prod(shape))
     tell = numbers <= _MOST_TOLD if _TELL.value is None else _TELL.value
 
-    def make_task() -> tasks.Invert:
-        discriminator = adversary.discriminator(numbers if tell else None)
-        task = tasks.Invert(
-            _generator(shape, scale),
-            encoding.make(),
-            discriminator,
-            adversary.terms(discriminator, photographs),
-            weights,
-            adversary.pause(),
-            runner.SEED.value,
-        )
-        task.compile(*adversary.optimizers())
-        return task
+    def make_task() -> tasks.DeePSiM:
+        judge = adversary.discriminator(numbers if tell else None)
+        before = [_generator(shape, scale), encoding.make()]
+        return adversary.make(tasks.Invert, before, judge, photographs)
 
     paired.run(make_task, panel, batches, workdir, f"; {note}")
 

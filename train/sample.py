@@ -22,6 +22,7 @@ from percgen import command
 from percgen import data
 from percgen import images
 from percgen import networks  # noqa: F401  Known by name when loaded.
+from percgen import tasks
 from train import panels
 
 _RUN = flags.DEFINE_string(
@@ -65,7 +66,7 @@ def _load(path: pathlib.Path) -> keras.Model:
     if not path.exists():
         raise ValueError(f"No finished training: {path} does not exist.")
     network = keras.saving.load_model(path, compile=False)
-    if len(getattr(getattr(network, "bottleneck", None), "outputs", ())) != 2:
+    if not tasks.vae.is_stochastic(network):
         raise ValueError(
             f"{_RUN.value} holds no variational autoencoder but "
             f"{network.name}: it has no codes to draw. Train with train.vae, "

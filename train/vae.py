@@ -28,13 +28,6 @@ from train import paired
 from train import panels
 from train import runner
 
-# What flags are that are not given, sized for two CPU cores.
-_DEFAULTS = {
-    "image_size": 64,
-    "batch_size": 16,
-    "steps": 3000,
-    "learning_rate": 1e-3,
-}
 _CODE = flags.DEFINE_integer(
     "code", 128, "Numbers of the code; paper B's fc6 has 4096.", lower_bound=1
 )
@@ -60,36 +53,27 @@ _DRAWN, _ACROSS = 32, 8
 
 
 def main() -> None:
-    runner.set_defaults(_DEFAULTS)
-    weights = adversary.weights()
-    weights["kl"] = tasks.parse_weight(_KL_WEIGHT.value)
+    runner.set_defaults({**adversary.DEFAULTS, "image_size": 64})
+    kl = tasks.parse_weight(_KL_WEIGHT.value)
     adversary.refuse()
     encoder = encoding.make()
     workdir = runner.open_workdir()
     photographs = paired.photographs()
     _, scale = encoding.look(encoder, photographs)
-    _network(scale)  # Refuses what does not fit.
+    _network(encoder, scale)  # Refuses what does not fit.
     panel, batches = paired.restored(photographs)
 
-    def make_task() -> tasks.VAE:
-        discriminator = adversary.discriminator()
-        task = tasks.VAE(
-            _network(scale),
-            discriminator,
-            adversary.terms(discriminator, photographs),
-            weights,
-            adversary.pause(),
-            runner.SEED.value,
-        )
-        task.compile(*adversary.optimizers())
-        return task
+    def make_task() -> tasks.DeePSiM:
+        judge = adversary.discriminator()
+        own = encoding.make(_TRAIN_ENCODER.value)
+        before = [_network(own, scale)]
+        return adversary.make(tasks.VAE, before, judge, photographs, kl=kl)
 
     note = f"; encoder: {encoding.LAYER.value} of {encoder.provenance}"
     paired.run(make_task, panel, batches, workdir, note, {"drawn": _draw})
 
 
-def _network(scale: float) -> networks.UpconvVAE:
-    encoder = encoding.make(_TRAIN_ENCODER.value)
+def _network(encoder: keras.Model, scale: float) -> networks.UpconvVAE:
     return networks.UpconvVAE(
         keras.Model(encoder.input, encoder.output[encoding.LAYER.value]),
         _CODE.value,

@@ -16,52 +16,14 @@ import tensorflow as tf
 
 from percgen import losses
 from percgen.tasks import deepsim
-from percgen.tasks import noise as noise_lib
+from percgen.tasks import noise
 from percgen.tasks import reconstruct
 from percgen.tasks.pause import Pause
 from percgen.tasks.task import Terms
 from percgen.tasks.task import Weight
 
 
-class _Gaussian:
-    """A task's part that draws codes, and judges how they are spread."""
-
-    generator: keras.Model
-    seed: int
-
-    def generate(self, inputs: tf.Tensor, training: bool) -> tuple[Any, Terms]:
-        """Returns outputs, and the term `kl`."""
-        features = self.generator.encoder(inputs, training=training)
-        codes = self.generator.bottleneck(features, training=training)
-        mean, log_variance = (tf.cast(code, tf.float32) for code in codes)
-        code = self._draw(mean, log_variance) if training else mean
-        outputs = self.generator.decoder(code, training=training)
-        return outputs, {"kl": losses.kl_divergence(mean, log_variance)}
-
-    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
-        """Returns pictures `[count, H, W, C]` of codes drawn from the prior."""
-        decoder = self.generator.decoder
-        code = keras.random.normal([count, *decoder.input.shape[1:]], seed=seed)
-        return decoder(code, training=False)
-
-    def _draw(self, mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
-        """Returns a code of each Gaussian."""
-        noise = noise_lib.rows(
-            lambda count, seed: tf.random.stateless_normal(
-                tf.concat([[count], mean.shape[1:]], 0), seed
-            ),
-            tf.shape(mean)[0],
-            self.seed,
-            self._clock(),
-        )
-        return mean + tf.exp(log_variance / 2.0) * noise
-
-    def _clock(self) -> tf.Tensor:
-        """Returns the steps done."""
-        raise NotImplementedError
-
-
-class ExpectedLossVAE(_Gaussian, reconstruct.Reconstruct):
+class ExpectedLossVAE(reconstruct.Reconstruct):
     """Trains an autoencoder whose codes are Gaussians (paper A's EL-VAE).
 
     The terms are those of `Reconstruct`, in place of a VAE's log-likelihood,
@@ -103,11 +65,16 @@ class ExpectedLossVAE(_Gaussian, reconstruct.Reconstruct):
         super().__init__(generator, terms, weights, luma, name)
         self.seed = seed
 
-    def _clock(self) -> tf.Tensor:
-        return self.optimizer.iterations.value
+    def generate(self, inputs: tf.Tensor, training: bool) -> tuple[Any, Terms]:
+        steps = self.optimizer.iterations.value if training else None
+        return _generate(self.generator, inputs, self.seed, steps)
+
+    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
+        """Returns pictures `[count, H, W, C]` of codes drawn from the prior."""
+        return _sample(self.generator, count, seed)
 
 
-class VAE(_Gaussian, deepsim.DeePSiM):
+class VAE(deepsim.DeePSiM):
     """Trains an autoencoder whose codes are Gaussians, by DeePSiM (paper B).
 
     The terms are those of `DeePSiM`, in place of a VAE's log-likelihood, and
@@ -146,15 +113,60 @@ class VAE(_Gaussian, deepsim.DeePSiM):
             generator, discriminator, terms, weights, pause, seed, name
         )
 
-    def _clock(self) -> tf.Tensor:
-        return self.steps
+    def generate(self, inputs: tf.Tensor, training: bool) -> tuple[Any, Terms]:
+        steps = self.steps if training else None
+        return _generate(self.generator, inputs, self.seed, steps)
+
+    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
+        """Returns pictures `[count, H, W, C]` of codes drawn from the prior."""
+        return _sample(self.generator, count, seed)
+
+
+def is_stochastic(network: keras.Model) -> bool:
+    """Returns whether a network's bottleneck gives a mean and a variance."""
+    bottleneck = getattr(network, "bottleneck", None)
+    return len(getattr(bottleneck, "outputs", ())) == 2
 
 
 def _refuse_determined(generator: keras.Model) -> None:
-    bottleneck = getattr(generator, "bottleneck", None)
-    if len(getattr(bottleneck, "outputs", ())) != 2:
+    if not is_stochastic(generator):
         raise ValueError(
             "`generator` should have a `bottleneck` that gives [mean, "
             "log_variance], between an `encoder` and a `decoder`. "
             f"Received: {generator.name}; pass it stochastic=True."
         )
+
+
+def _generate(
+    network: keras.Model, inputs: tf.Tensor, seed: int, steps: Any
+) -> tuple[tf.Tensor, Terms]:
+    """Returns outputs, and the term `kl`.
+
+    Args:
+        network: With encoder, bottleneck and decoder.
+        inputs: Of the network.
+        seed: Of codes that are drawn.
+        steps: Those done, if codes are to be drawn; None decodes the means.
+    """
+    training = steps is not None
+    features = network.encoder(inputs, training=training)
+    codes = network.bottleneck(features, training=training)
+    mean, log_variance = (tf.cast(code, tf.float32) for code in codes)
+    code = mean
+    if training:
+        code += tf.exp(log_variance / 2.0) * noise.rows(
+            lambda count, seed: tf.random.stateless_normal(
+                tf.concat([[count], mean.shape[1:]], 0), seed
+            ),
+            tf.shape(mean)[0],
+            seed,
+            steps,
+        )
+    outputs = network.decoder(code, training=training)
+    return outputs, {"kl": losses.kl_divergence(mean, log_variance)}
+
+
+def _sample(network: keras.Model, count: int, seed: int) -> tf.Tensor:
+    shape = [count, *network.decoder.input.shape[1:]]
+    code = keras.random.normal(shape, seed=seed)
+    return network.decoder(code, training=False)
