@@ -69,7 +69,7 @@ _COMPARED = {
     "compact": "relu2_2",
     "exemplar": "relu3",
     "video": "relu5",
-    "random": "relu2_2",
+    "random": "relu5",
 }
 _METHODS = ("alexnet", "pixels", "optimized")
 _SHOWN, _TIMES, _BETWEEN = 8, (1, 2, 4, 8), 8
@@ -79,8 +79,8 @@ are paper B's: the Euclidean distance of what comes back from the picture, over
 that of two different pictures, in pixels and in the features that were turned
 back. *pixels* is the term of pixels alone (Dosovitskiy and Brox, CVPR 2016);
 *optimized* needs no network (Mahendran and Vedaldi, CVPR 2015); others are
-DeePSiM with that comparator. Right: whether ResNet-50 names the picture's class
-first, or among five."""
+DeePSiM with that comparator, *random* with AlexNet's layers, untaught. Right:
+whether ResNet-50 names the picture's class first, or among five."""
 _CLAIM = """Paper B, pictures of 227 x 227 (recalled), pixels / features, %, of
 CONV5: Mahendran and Vedaldi 71 / 19, pixels alone 35 / -, DeePSiM 43 / 37.
 Seen: the first good in features and bad in pixels, the second the other way
@@ -151,14 +151,18 @@ def _bring_back(
 def _training(layer: str, method: str) -> experiment.Training:
     full = experiment.FULL.value
     judge = "alexnet" if method == "pixels" else method
-    own = [f"--comparator={judge}", f"--feature_layers={_COMPARED[judge]}"]
+    own = [f"--feature_layers={_COMPARED[judge]}"]
+    if judge == "random":  # AlexNet's layers, of which only weights differ.
+        own += ["--comparator=alexnet", "--comparator_weights=random"]
+    else:
+        own.append(f"--comparator={judge}")
     if judge in _WEIGHTS:
         own.append(f"--comparator_weights={_WEIGHTS[judge].value}")
     if method == "pixels":
         own += ["--feature_weight=0", "--adversarial_weight=0"]
     if not full:
-        own.append("--mixed_precision=bfloat16")
-    steps = experiment.STEPS.value or (500_000 if full else 3000)
+        own += [f"--{x}_precision=bfloat16" for x in ("mixed", "comparator")]
+    steps = experiment.STEPS.value or (500_000 if full else 1500)
     return experiment.Training(
         "inversion",
         f"{layer}_{method}",

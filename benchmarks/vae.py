@@ -169,7 +169,7 @@ def _training(loss: str, seed: int) -> experiment.Training:
         f"--seed={seed}",
     ]
     if not full:
-        shared.append("--mixed_precision=bfloat16")
+        shared += [f"--{x}_precision=bfloat16" for x in ("mixed", "comparator")]
     return experiment.Training(
         "vae", f"{loss}_{seed}", "train.vae", [*shared, *_own_flags(loss)]
     )

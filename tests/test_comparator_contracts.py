@@ -69,6 +69,26 @@ def test_no_policy_changes_it(name, policy, photographs):
 
 
 @each
+def test_half_precision_measures_nearly_alike(name, photographs):
+    kind = comparators.COMPARATORS[name]
+    layers = dict.fromkeys(kind.content_layers, 1.0)
+    half = kind(kind.content_layers, "random", dtype="mixed_bfloat16")
+    (features,) = half(photographs).values()
+    assert keras.backend.standardize_dtype(features.dtype) == "bfloat16"
+    exact, rough = (
+        losses.FeatureLoss(network, layers, reduction=None)(
+            photographs, photographs[::-1].copy()
+        )
+        for network in (shallow(name), half)
+    )
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(rough),
+        keras.ops.convert_to_numpy(exact),
+        rtol=0.02,
+    )
+
+
+@each
 def test_a_gradient_reaches_the_picture(name, photographs):
     layers = dict.fromkeys(comparators.COMPARATORS[name].content_layers, 1.0)
     loss = losses.FeatureLoss(shallow(name), layers)

@@ -40,6 +40,7 @@ FLAGS = {
     ],
     "train.invert": [
         "--layer=relu3_1",
+        "--comparator_precision=bfloat16",
         "--image_size=64",
         "--width=2",
         "--learning_rate=0.003",

@@ -29,6 +29,9 @@ _MEASURED = 32  # Pictures that features' scale is taken of.
 def make(trainable: bool = False) -> comparators.comparator.Comparator:
     """Returns the encoder of the flags, from pictures to a dict of one layer.
 
+    Args:
+        trainable: Leaves it to be trained, in the precision of the training.
+
     Raises:
         ValueError: If there is no such layer, its weights cannot be had, or
             --image_size is too small for it.
@@ -36,7 +39,12 @@ def make(trainable: bool = False) -> comparators.comparator.Comparator:
     kind, weights = comparison.chosen(), comparison.COMPARATOR_WEIGHTS.value
     if _ENCODER.value is not None:
         kind, weights = comparators.COMPARATORS[_ENCODER.value], _WEIGHTS.value
-    encoder = kind([LAYER.value], weights=weights, seed=runner.SEED.value)
+    encoder = kind(
+        [LAYER.value],
+        weights=weights,
+        seed=runner.SEED.value,
+        dtype=keras.config.dtype_policy() if trainable else "float32",
+    )
     encoder.trainable = trainable
     adversary.refuse_small(encoder, f" for {LAYER.value}")
     return encoder
