@@ -227,7 +227,7 @@ def _own_flags(loss: str) -> tuple[str, list[str]]:
     if left_out:
         own.append(f"--{left_out}_weight=0")
     if experiment.FULL.value:
-        own += ["--discriminator_width=32", "--learning_rate=2e-4"]
+        own += experiment.PLAYERS
     return "train.deepsim", own
 
 

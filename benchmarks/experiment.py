@@ -40,6 +40,14 @@ LOSSES = flags.DEFINE_list(
     ["mse", "mae", "ms_ssim"],
     "Those to train by, as --loss takes them.",
 )
+# Of DeePSiM's commands, paper B's with --full.
+PLAYERS = (
+    "--discriminator_width=32",
+    "--learning_rate=2e-4",
+    "--discriminator_rate=2e-4",
+    "--beta_1=0.9",
+    "--beta_2=0.999",
+)
 Scores = dict[str, float]
 
 

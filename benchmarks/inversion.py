@@ -74,6 +74,8 @@ _COMPARED = {
 _METHODS = ("alexnet", "pixels", "optimized")
 _SHOWN, _TIMES, _BETWEEN = 8, (1, 2, 4, 8), 8
 _FOUND_IN = 200  # Steps of looking for a picture.
+# In few steps pictures only appear if the discriminator is not heard at first.
+_LATE = "0@1000/0.07@1500"
 _TEXT = """{count} held-out photographs of {side} x {side}; {provenance}. Errors
 are paper B's: the Euclidean distance of what comes back from the picture, over
 that of two different pictures, in pixels and in the features that were turned
@@ -160,9 +162,11 @@ def _training(layer: str, method: str) -> experiment.Training:
         own.append(f"--comparator_weights={_WEIGHTS[judge].value}")
     if method == "pixels":
         own += ["--feature_weight=0", "--adversarial_weight=0"]
+    elif not full:
+        own.append(f"--adversarial_weight={_LATE}")
     if not full:
         own += [f"--{x}_precision=bfloat16" for x in ("mixed", "comparator")]
-    steps = experiment.STEPS.value or (500_000 if full else 1500)
+    steps = experiment.STEPS.value or (500_000 if full else 3000)
     return experiment.Training(
         "inversion",
         f"{layer}_{method}",
@@ -173,10 +177,9 @@ def _training(layer: str, method: str) -> experiment.Training:
             f"--layer={layer}",
             f"--images={_PHOTOGRAPHS.value}",
             f"--image_size={_side()}",
-            f"--width={32 if full else 8}",
-            f"--discriminator_width={32 if full else 16}",
-            f"--learning_rate={2e-4 if full else 1e-3}",
-            f"--batch_size={64 if full else 16}",
+            f"--width={32 if full else 16}",
+            *(experiment.PLAYERS if full else []),
+            f"--batch_size={64 if full else 8}",
             f"--steps={steps}",
             *own,
         ],

@@ -51,7 +51,9 @@ def main() -> None:
 
 def make_task() -> tasks.DeePSiM:
     keras.utils.set_random_seed(0)
-    discriminator = networks.Discriminator(width=4, units=16, spectral=True)
+    discriminator = networks.Discriminator(
+        width=4, units=16, weight_decay=4e-4, spectral=True
+    )
     task = tasks.DeePSiM(
         networks.UpconvAutoencoder(width=4),
         discriminator,

@@ -55,9 +55,23 @@ _SPECTRAL = flags.DEFINE_bool(
 )
 _DISCRIMINATOR_RATE = flags.DEFINE_float(
     "discriminator_rate",
-    2e-4,
-    "Learning rate of the discriminator, paper B's; at .001 it learns little.",
+    5e-4,
+    "Learning rate of the discriminator; paper B's is .0002.",
     lower_bound=0.0,
+)
+# With .9 and .999 (paper B's) Adam remembers the storms of the first steps for
+# a thousand more: a discriminator whose gradients have become small hardly
+# moves, says 0 to every picture, and its features die one after the other.
+_BETA_1 = flags.DEFINE_float(
+    "beta_1",
+    0.5,
+    "Of both players' Adam; paper B's is .9, with which the discriminator may "
+    "give up for good: see terms/real_accuracy and terms/fake_accuracy.",
+    lower_bound=0.0,
+    upper_bound=0.9999,
+)
+_BETA_2 = flags.DEFINE_float(
+    "beta_2", 0.9, "Likewise; paper B's is .999.", 0.0, 0.9999
 )
 _HALVE_AT = flags.DEFINE_list(
     "halve_at", [], "Steps after which learning rates are halved."
@@ -186,13 +200,15 @@ def _optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
     Raises:
         ValueError: If --halve_at is no list of steps.
     """
+    betas = _BETA_1.value, _BETA_2.value
     return (
         keras.optimizers.Adam(
             _rate(runner.LEARNING_RATE.value),
+            *betas,
             use_ema=bool(_EMA.value),
             ema_momentum=_EMA.value,
         ),
-        keras.optimizers.Adam(_rate(_DISCRIMINATOR_RATE.value)),
+        keras.optimizers.Adam(_rate(_DISCRIMINATOR_RATE.value), *betas),
     )
 
 
