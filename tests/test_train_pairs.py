@@ -50,6 +50,7 @@ FLAGS = {
         "--layer=relu3_1",
         "--image_size=64",
         "--code=16",
+        "--adversarial_weight=0.01",
         "--width=2",
         "--learning_rate=0.003",
         "--discriminator_width=4",

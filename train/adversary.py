@@ -3,6 +3,7 @@
 Dosovitskiy and Brox, NIPS 2016 (paper B), section 3.
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
@@ -135,7 +136,7 @@ def discriminator(features: int | None = None) -> networks.Discriminator:
 
 
 def make(
-    kind: type[tasks.DeePSiM],
+    kind: Callable[..., tasks.DeePSiM],
     before: Sequence[keras.Model],
     judge: networks.Discriminator,
     photographs: data.Photographs,
@@ -144,7 +145,7 @@ def make(
     """Returns a compiled task.
 
     Args:
-        kind: Of task.
+        kind: The task's class.
         before: What it takes before the discriminator.
         judge: The discriminator.
         photographs: That distances of features are counted in.
