@@ -60,9 +60,10 @@ _DISCRIMINATOR_RATE = flags.DEFINE_float(
     "Learning rate of the discriminator; paper B's is .0002.",
     lower_bound=0.0,
 )
-# With .9 and .999 (paper B's) Adam remembers the storms of the first steps for
-# a thousand more: a discriminator whose gradients have become small hardly
-# moves, says 0 to every picture, and its features die one after the other.
+# With .9 and .999 (paper B's), in batches of 16 and with Compact, the
+# discriminator was at chance after a few hundred steps and stayed there; with
+# .5 and .9 it was not. That Adam's long memory of early, large gradients is why
+# was not measured.
 _BETA_1 = flags.DEFINE_float(
     "beta_1",
     0.5,
