@@ -16,6 +16,7 @@ from percgen import losses
 from percgen import networks
 from percgen import tasks
 from train import comparison
+from train import optimizers
 from train import runner
 
 _FEATURE_LAYERS = flags.DEFINE_list(
@@ -60,24 +61,6 @@ _DISCRIMINATOR_RATE = flags.DEFINE_float(
     "Learning rate of the discriminator; paper B's is .0002.",
     lower_bound=0.0,
 )
-# With .9 and .999 (paper B's), in batches of 16 and with Compact, the
-# discriminator was at chance after a few hundred steps and stayed there; with
-# .5 and .9 it was not. That Adam's long memory of early, large gradients is why
-# was not measured.
-_BETA_1 = flags.DEFINE_float(
-    "beta_1",
-    0.5,
-    "Of both players' Adam; paper B's is .9, with which the discriminator may "
-    "give up for good: see terms/real_accuracy and terms/fake_accuracy.",
-    lower_bound=0.0,
-    upper_bound=0.9999,
-)
-_BETA_2 = flags.DEFINE_float(
-    "beta_2", 0.9, "Likewise; paper B's is .999.", 0.0, 0.9999
-)
-_HALVE_AT = flags.DEFINE_list(
-    "halve_at", [], "Steps after which learning rates are halved."
-)
 _EMA = flags.DEFINE_float(
     "ema",
     0.0,
@@ -98,9 +81,20 @@ _PAUSE_GENERATOR_ABOVE = flags.DEFINE_float(
     "pause_generator_above", 10.0, "r to let the generator rest."
 )
 flags.adopt_module_key_flags(comparison)
+flags.adopt_module_key_flags(optimizers)
 
 # What flags are that are not given, sized for two CPU cores; but --image_size.
-DEFAULTS = {"batch_size": 16, "steps": 3000, "learning_rate": 1e-3}
+# Paper B's betas are .9 and .999. With those, in batches of 16 and with
+# Compact, the discriminator was at chance after a few hundred steps and stayed
+# there; with .5 and .9 it was not. That Adam's long memory of early, large
+# gradients is why was not measured.
+DEFAULTS = {
+    "batch_size": 16,
+    "steps": 3000,
+    "learning_rate": 1e-3,
+    "beta_1": 0.5,
+    "beta_2": 0.9,
+}
 _MEASURED = 32  # Pictures that distances of features are counted in.
 _LARGE = 128  # From here on the discriminator's first stride is 4.
 
@@ -202,15 +196,13 @@ def _optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
     Raises:
         ValueError: If --halve_at is no list of steps.
     """
-    betas = _BETA_1.value, _BETA_2.value
     return (
-        keras.optimizers.Adam(
-            _rate(runner.LEARNING_RATE.value),
-            *betas,
+        optimizers.adam(
+            runner.LEARNING_RATE.value,
             use_ema=bool(_EMA.value),
             ema_momentum=_EMA.value,
         ),
-        keras.optimizers.Adam(_rate(_DISCRIMINATOR_RATE.value), *betas),
+        optimizers.adam(_DISCRIMINATOR_RATE.value),
     )
 
 
@@ -258,19 +250,3 @@ def _feature(
             comparator, layers, measured, check=False
         )
     return losses.FeatureLoss(comparator, layers, check=False)
-
-
-def _rate(first: float) -> Any:
-    """Returns a learning rate, halved at each step of --halve_at."""
-    try:
-        steps = sorted(int(step) for step in _HALVE_AT.value)
-    except ValueError:
-        raise ValueError(
-            "--halve_at should be whole numbers. "
-            f"Received: {','.join(_HALVE_AT.value)}."
-        ) from None
-    if not steps:
-        return first
-    return keras.optimizers.schedules.PiecewiseConstantDecay(
-        steps, [first / 2**halvings for halvings in range(len(steps) + 1)]
-    )

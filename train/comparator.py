@@ -27,6 +27,7 @@ from percgen import images
 from percgen import tasks
 from percgen.comparators import weights as weights_lib
 from train import courses
+from train import optimizers
 from train import probe
 from train import runner
 
@@ -61,6 +62,7 @@ _KIND = flags.DEFINE_enum(
     required=True,
 )
 flags.adopt_module_key_flags(courses)
+flags.adopt_module_key_flags(optimizers)
 flags.adopt_module_key_flags(runner)
 for _name in ("labelled", "probe_layers", "probe_size"):
     flags.declare_key_flag(_name)
@@ -107,7 +109,7 @@ def _check_batch(kind: str, replicas: int) -> None:
 
 
 def _compiled(task: tasks.Task) -> tasks.Task:
-    task.compile(runner.optimizer())
+    task.compile(optimizers.adam(runner.LEARNING_RATE.value))
     return task
 
 

@@ -21,6 +21,7 @@ from absl import flags
 from percgen import command
 from percgen import networks
 from percgen import tasks
+from train import optimizers
 from train import paired
 from train import runner
 from train import terms
@@ -62,6 +63,7 @@ _KL_WEIGHT = flags.DEFINE_string(
     "found.",
 )
 flags.adopt_module_key_flags(terms)
+flags.adopt_module_key_flags(optimizers)
 flags.adopt_module_key_flags(runner)
 
 
@@ -86,7 +88,7 @@ def main() -> None:
             )
         else:
             task = tasks.Reconstruct(_network(), losses, weights)
-        task.compile(runner.optimizer())
+        task.compile(optimizers.adam(runner.LEARNING_RATE.value))
         return task
 
     paired.run(make_task, panel, batches, workdir)

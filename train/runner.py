@@ -152,14 +152,6 @@ def held_out() -> data.Photographs | None:
     return data.photographs(HELD_OUT.value, None)
 
 
-def optimizer() -> keras.Optimizer:
-    """Returns Adam, whose rate falls to 0 like a cosine by the last step."""
-    rate = keras.optimizers.schedules.CosineDecay(
-        LEARNING_RATE.value, STEPS.value
-    )
-    return keras.optimizers.Adam(rate)
-
-
 def open_workdir() -> workdir_lib.Workdir:
     """Returns the workdir of the flags; nothing is written yet."""
     return workdir_lib.Workdir(WORKDIR.value, _RESUMABLE)

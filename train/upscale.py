@@ -20,6 +20,7 @@ from percgen import data
 from percgen import networks
 from percgen import pairs
 from percgen import tasks
+from train import optimizers
 from train import paired
 from train import runner
 from train import terms
@@ -51,6 +52,7 @@ _FLATTEST = flags.DEFINE_float(
     lower_bound=0.0,
 )
 flags.adopt_module_key_flags(terms)
+flags.adopt_module_key_flags(optimizers)
 flags.adopt_module_key_flags(runner)
 
 # What flags are that are not given, sized for two CPU cores.
@@ -80,7 +82,7 @@ def main() -> None:
     def make_task() -> tasks.Reconstruct:
         losses = terms.make(list(weights), check=False)
         task = tasks.Reconstruct(_network(), losses, weights, luma, "upscale")
-        task.compile(runner.optimizer())
+        task.compile(optimizers.adam(runner.LEARNING_RATE.value))
         return task
 
     paired.run(make_task, panel, batches, workdir)
