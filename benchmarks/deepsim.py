@@ -77,8 +77,9 @@ the standard deviation over {seeds} trainings from different seeds. Errors are
 paper B's: the Euclidean distance of what is restored from the picture, over
 that of two different pictures, in pixels and in features of {layers};
 SqueezeNet has trained nobody. MS-SSIM has its windows cut at the border. SVM: a
-linear support vector machine (scikit-learn, C = .001) on the code, {train}
-pictures to learn from, {test} to judge, resized to {side} x {side}{folds}.
+linear support vector machine (scikit-learn, C = .0001) on the code of pictures
+resized to {side} x {side}, {rounds}. All losses have the same Adam and the same
+falling rate.
 Second table: r, the discriminator's loss over the generator's adversarial one,
 in means of ten steps of {steps}, by which either rests, and the share of steps
 in which each learns."""
@@ -117,16 +118,25 @@ def main() -> None:
             side=_SIDE,
             seeds=experiment.SEEDS.value,
             layers=", ".join(f"{k} ({v})" for k, v in _LAYERS.items()),
-            train=len(labelled["x_train"]),
-            test=len(labelled["x_test"]),
             steps=_steps(),
-            folds=f"; mean of {folds}, each by a fifth" if folds else "",
+            rounds=_rounds(labelled, folds),
         ),
         _CLAIM,
         _table(scores, 4),
         _table(players, 2),
         experiment.write_sheet("deepsim.png", list(map(np.asarray, shown))),
         f"Held-out pictures; then by {', '.join(experiment.LOSSES.value)}.",
+    )
+
+
+def _rounds(labelled: Mapping[str, np.ndarray], folds: int | None) -> str:
+    """Returns who teaches and judges the support vector machines."""
+    train, test = len(labelled["x_train"]), len(labelled["x_test"])
+    if folds is None:
+        return f"cross-validated over {train + test} pictures, a fifth a round"
+    return (
+        f"mean of {folds}, each taught by a fifth of {train} pictures and "
+        f"judged by {test} others"
     )
 
 
@@ -192,6 +202,7 @@ def training(loss: str, seed: int) -> experiment.Training:
         f"--batch_size={64 if full else 16}",
         f"--steps={_steps()}",
         f"--seed={seed}",
+        *(experiment.ADAM if full else ("--beta_1=0.5", "--beta_2=0.9")),
     ]
     if not full:
         shared.append("--mixed_precision=bfloat16")
@@ -227,7 +238,7 @@ def _own_flags(loss: str) -> tuple[str, list[str]]:
     if left_out:
         own.append(f"--{left_out}_weight=0")
     if experiment.FULL.value:
-        own += experiment.PLAYERS
+        own += experiment.DISCRIMINATOR
     return "train.deepsim", own
 
 

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 
 import keras
@@ -19,7 +20,8 @@ from percgen import losses
 from percgen import metrics
 from percgen import records
 
-_FOLD = 0.2  # Of the pictures teaches a machine; of STL-10's, 1,000.
+_ROUNDS = 5  # In each a fifth of all pictures judges.
+_FOLD = 0.2  # Of the training pictures teaches a machine; of STL-10's, 1,000.
 _LABELLED = ("x_train", "y_train", "x_test", "y_test")
 
 Look = Callable[[np.ndarray], np.ndarray]  # From pictures to features.
@@ -37,8 +39,9 @@ def measurer(
         pictures: To restore, `[N, H, W, 3]` in [0, 1].
         labelled: As of `read_labelled`, to read codes of.
         looks: Whose features are compared, by name.
-        folds: Machines to average over, each taught by a fifth of the pictures;
-            or None for one, taught by all.
+        folds: Machines to average over, each taught by a fifth of the training
+            pictures and judged by the test's; or None to cross-validate, by all
+            of both.
     """
     looks = {"Euclidean": lambda x: x, **looks}
     seen = {name: parts.apply(look, pictures) for name, look in looks.items()}
@@ -119,22 +122,35 @@ def _classify(
     network: keras.Model, labelled: Mapping[str, np.ndarray], folds: int | None
 ) -> float:
     """Returns what share machines get right by the code, in percent."""
-    x_train, x_test = (
-        parts.apply(network.encode, labelled[name])
-        for name in ("x_train", "x_test")
+    codes, labels = (
+        np.concatenate([labelled[f"{name}_train"], labelled[f"{name}_test"]])
+        for name in ("x", "y")
     )
-    y_train, y_test = (labelled[name].ravel() for name in ("y_train", "y_test"))
-    taught = [np.arange(len(x_train))]
-    if folds:
-        splitter = model_selection.StratifiedShuffleSplit(
-            folds, train_size=_FOLD, random_state=0
-        )
-        taught = [rows for rows, _ in splitter.split(x_train, y_train)]
+    codes, labels = parts.apply(network.encode, codes), labels.ravel()
     machine = pipeline.make_pipeline(
-        preprocessing.StandardScaler(), svm.LinearSVC(C=1e-3, random_state=0)
+        preprocessing.StandardScaler(), svm.LinearSVC(C=1e-4, random_state=0)
     )
     right = [
-        machine.fit(x_train[rows], y_train[rows]).score(x_test, y_test)
-        for rows in taught
+        machine.fit(codes[taught], labels[taught]).score(
+            codes[judged], labels[judged]
+        )
+        for taught, judged in _rounds(labels, len(labelled["y_train"]), folds)
     ]
     return 100.0 * float(np.mean(right))
+
+
+def _rounds(
+    labels: np.ndarray, train: int, folds: int | None
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Yields rows that teach a machine, and rows that judge it."""
+    if folds is None:
+        splitter = model_selection.StratifiedKFold(
+            _ROUNDS, shuffle=True, random_state=0
+        )
+        yield from splitter.split(labels, labels)
+        return
+    splitter = model_selection.StratifiedShuffleSplit(
+        folds, train_size=_FOLD, random_state=0
+    )
+    for taught, _ in splitter.split(labels[:train], labels[:train]):
+        yield taught, np.arange(train, len(labels))

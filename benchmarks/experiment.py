@@ -40,14 +40,14 @@ LOSSES = flags.DEFINE_list(
     ["mse", "mae", "ms_ssim"],
     "Those to train by, as --loss takes them.",
 )
-# Of DeePSiM's commands, paper B's with --full.
-PLAYERS = (
-    "--discriminator_width=32",
+# Paper B's, with --full: for any command, and for DeePSiM's.
+ADAM = (
     "--learning_rate=2e-4",
-    "--discriminator_rate=2e-4",
     "--beta_1=0.9",
     "--beta_2=0.999",
+    "--halve_at=300000,500000,700000,900000,1100000",
 )
+DISCRIMINATOR = ("--discriminator_width=32", "--discriminator_rate=2e-4")
 Scores = dict[str, float]
 
 

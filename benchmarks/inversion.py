@@ -76,6 +76,7 @@ _SHOWN, _TIMES, _BETWEEN = 8, (1, 2, 4, 8), 8
 _FOUND_IN = 200  # Steps of looking for a picture.
 # In few steps pictures only appear if the discriminator is not heard at first.
 _LATE = "0@1000/0.07@1500"
+_PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
 _TEXT = """{count} held-out photographs of {side} x {side}; {provenance}. Errors
 are paper B's: the Euclidean distance of what comes back from the picture, over
 that of two different pictures, in pixels and in the features that were turned
@@ -178,7 +179,7 @@ def _training(layer: str, method: str) -> experiment.Training:
             f"--images={_PHOTOGRAPHS.value}",
             f"--image_size={_side()}",
             f"--width={32 if full else 16}",
-            *(experiment.PLAYERS if full else []),
+            *(_PAPER if full else ()),
             f"--batch_size={64 if full else 8}",
             f"--steps={steps}",
             *own,

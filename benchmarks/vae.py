@@ -48,6 +48,7 @@ flags.set_default(experiment.LOSSES, ["squared_error", "alexnet", "compact"])
 # Layers that DeePSiM compares.
 _COMPARED = {"alexnet": "relu5", "compact": "relu2_2"}
 _JUDGED, _SHOWN = ("fire5", "fire9"), 10
+_PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
 _TEXT = """Frechet distances of {count} pictures of {side} x {side}, drawn from
 the prior, to as many crops of held-out photographs, in means over positions of
 SqueezeNet's features; SqueezeNet has trained nobody. MS-SSIM: of {restored}
@@ -162,7 +163,7 @@ def _training(loss: str, seed: int) -> experiment.Training:
         f"--image_size={_side()}",
         f"--width={32 if full else 8}",
         f"--code={4096 if full else 128}",
-        *(experiment.PLAYERS if full else []),
+        *(_PAPER if full else ()),
         f"--batch_size={64 if full else 16}",
         f"--steps={steps}",
         f"--seed={seed}",

@@ -84,8 +84,8 @@ def test_takes_a_data_set_in_place_of_files(run, line, tmp_path, photographs):
     assert done.returncode == 0, done.stderr
     assert "--tfds_split=unlabelled" in done.stdout
     assert "5 held-out photographs" in done.stdout
-    assert "20\npictures to learn from, 5 to judge" in done.stdout
-    assert "mean of 10, each by a fifth" in done.stdout
+    taught = "mean of 10, each taught by a fifth of 20 pictures and judged by 5"
+    assert taught in done.stdout.replace("\n", " ")
 
 
 def test_a_loss_that_is_none(refused, line):

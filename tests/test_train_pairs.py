@@ -28,6 +28,7 @@ FLAGS = {
         "--loss=mse",
         "--image_size=32",
         "--flattest=0.01",
+        "--halve_at=100,30",
     ],
     "train.deepsim": [
         "--feature_weight=1@0/0.5@8",
@@ -107,6 +108,17 @@ def finished(tmp_path_factory, line):
         return folders[module]
 
     return finished
+
+
+def test_rates_fall_like_a_cosine_or_by_halves(finished, run):
+    found = logged(finished("train.reconstruct", run))["learning_rate"]
+    assert {10, 150} < set(found)
+    for step, rate in found.items():
+        expected = 0.01 * (1.0 + np.cos(np.pi * step / 150)) / 2.0
+        assert rate == pytest.approx(expected, rel=1e-4, abs=1e-9)
+    found = logged(finished("train.upscale", run))["learning_rate"]
+    rates = [found[step] for step in (30, 40, 100, 110)]
+    assert rates == pytest.approx([1e-3, 5e-4, 5e-4, 2.5e-4])
 
 
 @pytest.mark.parametrize("module", FLAGS)

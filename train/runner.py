@@ -290,6 +290,8 @@ class Loop:
             for name, value in terms.items():
                 tf.summary.scalar(f"terms/{name}", value, step)
             tf.summary.scalar("seconds_per_step", seconds, step)
+            rate = self.task.optimizer.learning_rate
+            tf.summary.scalar("learning_rate", rate, step)
 
     def _show(self, step: int) -> None:
         with self.workdir.writing():
