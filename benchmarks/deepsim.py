@@ -66,7 +66,7 @@ _SIDE, _SHOWN = 64, 10
 _FOLDS, _RESTORED = 10, 1000  # With --tfds.
 # Features are compared at these layers; SqueezeNet's train nobody.
 _LAYERS = {
-    "compact": "relu2_2",
+    "compact": "relu3_1",
     "alexnet": "relu5",
     "exemplar": "relu3",
     "squeezenet": "fire5",
@@ -239,6 +239,8 @@ def _own_flags(loss: str) -> tuple[str, list[str]]:
         own.append(f"--{left_out}_weight=0")
     if experiment.FULL.value:
         own += experiment.DISCRIMINATOR
+    else:
+        own.append("--comparator_precision=bfloat16")
     return "train.deepsim", own
 
 
