@@ -97,12 +97,12 @@ def main() -> None:
     looks = {name: _look(name) for name in _LAYERS}
     folds = _FOLDS if _TFDS.value else None
     measure = deepsim_measures.measurer(pictures, labelled, looks, folds)
+    by = f"{len(pictures)} pictures, {_rounds(labelled, folds)}, {_LAYERS}"
     shown, scores, players = [pictures[:_SHOWN]], {}, {}
     for loss in experiment.LOSSES.value:
         trainings = [
             training(loss, seed) for seed in range(experiment.SEEDS.value)
         ]
-        by = f"{len(pictures)} pictures, {len(labelled['x_test'])} codes"
         scores[loss] = [one.scores(measure, by) for one in trainings]
         shown.append(trainings[0].generator()(shown[0], training=False))
         if loss not in _PIXELS:
