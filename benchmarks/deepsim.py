@@ -16,14 +16,14 @@ own are not in TensorFlow Datasets, so ten are drawn, as large as those, of all
 classes alike.
 """
 
+import pathlib
 from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
 
 from benchmarks import deepsim_measures
+from benchmarks import deepsim_report
 from benchmarks import experiment
 from benchmarks import report
 from percgen import command
@@ -72,22 +72,6 @@ _LAYERS = {
     "squeezenet": "fire5",
 }
 _PIXELS = {"squared_error": "mse", "l1": "mae"}
-_TEXT = """{count} held-out photographs of {side} x {side}; mean and, after ±,
-the standard deviation over {seeds} trainings from different seeds. Errors are
-paper B's: the Euclidean distance of what is restored from the picture, over
-that of two different pictures, in pixels and in features of {layers};
-SqueezeNet has trained nobody. MS-SSIM has its windows cut at the border. SVM: a
-linear support vector machine (scikit-learn, C = .0001) on the code of pictures
-resized to {side} x {side}, {rounds}. All losses have the same Adam and the same
-falling rate.
-Second table: r, the discriminator's loss over the generator's adversarial one,
-in means of ten steps of {steps}, by which either rests, and the share of steps
-in which each learns."""
-_CLAIM = """Paper B (arXiv version, recalled): normalised Euclidean error of
-squared error 15.3, L1 15.7, DeePSiM with ExemplarCNN 19.8, with AlexNet 21.9;
-linear SVM on STL-10 34.6 ± 0.6, 35.7 ± 0.4, 50.1 ± 0.5, 52.3 ± 0.6. Seen: that
-DeePSiM's Euclidean error is worse and its classification significantly
-better."""
 
 
 def main() -> None:
@@ -97,7 +81,8 @@ def main() -> None:
     looks = {name: _look(name) for name in _LAYERS}
     folds = _FOLDS if _TFDS.value else None
     measure = deepsim_measures.measurer(pictures, labelled, looks, folds)
-    by = f"{len(pictures)} pictures, {_rounds(labelled, folds)}, {_LAYERS}"
+    rounds = deepsim_measures.describe_rounds(labelled, folds)
+    by = f"{len(pictures)} pictures, {rounds}, {_LAYERS}"
     shown, scores, players = [pictures[:_SHOWN]], {}, {}
     for loss in experiment.LOSSES.value:
         trainings = [
@@ -113,51 +98,25 @@ def main() -> None:
     report.write(
         "Autoencoders by squared error, L1 and DeePSiM",
         "python -m benchmarks.deepsim",
-        _TEXT.format(
+        deepsim_report.TEXT.format(
             count=len(pictures),
             side=_SIDE,
             seeds=experiment.SEEDS.value,
             layers=", ".join(f"{k} ({v})" for k, v in _LAYERS.items()),
             steps=_steps(),
-            rounds=_rounds(labelled, folds),
+            rounds=rounds,
         ),
-        _CLAIM,
-        _table(scores, 4),
-        _table(players, 2),
-        experiment.write_sheet("deepsim.png", list(map(np.asarray, shown))),
+        deepsim_report.CLAIM,
+        deepsim_report.table(scores, 4),
+        deepsim_report.claims(scores, list(_PIXELS)),
+        deepsim_report.table(players, 2),
+        experiment.write_sheet(_sheet(), list(map(np.asarray, shown))),
         f"Held-out pictures; then by {', '.join(experiment.LOSSES.value)}.",
     )
 
 
-def _rounds(labelled: Mapping[str, np.ndarray], folds: int | None) -> str:
-    """Returns who teaches and judges the support vector machines."""
-    train, test = len(labelled["x_train"]), len(labelled["x_test"])
-    if folds is None:
-        return f"cross-validated over {train + test} pictures, a fifth a round"
-    return (
-        f"mean of {folds}, each taught by a fifth of {train} pictures and "
-        f"judged by {test} others"
-    )
-
-
-def _table(
-    scores: Mapping[str, Sequence[experiment.Scores]], digits: int
-) -> str:
-    """Returns a row for each loss; of percents one digit."""
-    if not scores:
-        return ""
-    measures = next(iter(scores.values()))[0]
-    rows = [
-        [loss]
-        + [
-            report.spread(
-                [one[name] for one in runs], 1 if "%" in name else digits
-            )
-            for name in measures
-        ]
-        for loss, runs in scores.items()
-    ]
-    return report.table(["loss", *measures], rows)
+def _sheet() -> str:
+    return f"{pathlib.Path(report.OUTPUT.value or 'deepsim').stem}.png"
 
 
 def _read() -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -88,6 +88,19 @@ def read_labelled(source: str, side: int) -> dict[str, np.ndarray]:
     return found
 
 
+def describe_rounds(
+    labelled: Mapping[str, np.ndarray], folds: int | None
+) -> str:
+    """Returns who teaches and judges the support vector machines."""
+    train, test = len(labelled["x_train"]), len(labelled["x_test"])
+    if folds is None:
+        return f"cross-validated over {train + test} pictures, a fifth a round"
+    return (
+        f"mean of {folds}, each taught by a fifth of {train} pictures and "
+        f"judged by {test} others"
+    )
+
+
 def players(logs: pathlib.Path) -> dict[str, float]:
     """Returns how the discriminator and the generator of a run got on.
 
@@ -110,10 +123,13 @@ def players(logs: pathlib.Path) -> dict[str, float]:
         f"{name} learns, %": 100.0 * float(read(f"{name}_learns").mean())
         for name in ("discriminator", "generator")
     }
+    right = [read(f"{kind}_accuracy") for kind in ("real", "fake")]
+    late = np.mean(right, axis=0)[len(ratio) // 2 :]
     return {
         "least r": float(ratio.min()),
         "median r": float(np.median(ratio)),
         "most r": float(ratio.max()),
+        "right, %": 100.0 * float(late.mean()),
         **learns,
     }
 

@@ -40,12 +40,13 @@ def line(tmp_path, photographs):
 
 
 def test_trains_each_once(run, line, tmp_path):
-    line.append("--losses=squared_error,compact_without_image")
+    line.append("--losses=squared_error,compact_without_image,compact")
     done = run(*line)
     assert done.returncode == 0, done.stderr
     commands = re.findall(r"^\$ python -m (.*)$", done.stdout, re.MULTILINE)
     assert [x.split()[0] for x in commands] == [
         "train.reconstruct",
+        "train.deepsim",
         "train.deepsim",
     ]
     assert "--comparator=compact" in commands[1]
@@ -55,17 +56,30 @@ def test_trains_each_once(run, line, tmp_path):
     assert [name for name, _ in rows] == [
         "squared_error",
         "compact_without_image",
+        "compact",
         "compact_without_image",
+        "compact",
     ]
-    least, median, most, *learn = map(float, rows.pop()[1].split(" | "))
-    assert 0.0 < least == median == most  # There was one step.
-    assert learn == [100.0, 100.0]
+    for _ in range(2):
+        least, median, most, *others = map(float, rows.pop()[1].split(" | "))
+        assert 0.0 < least == median == most  # There was one step.
+        right, *learn = others
+        assert 0.0 <= right <= 100.0
+        assert learn == [100.0, 100.0]
+    (claims,) = re.findall(r"^\| compact \| ([a-z, |]+) \|$", report, re.M)
+    classifies, further, *_ = claims.split(" | ")
+    (one, *_, right), _, (other, *_, also) = (
+        list(map(float, cells.split(" | "))) for _, cells in rows
+    )
+    assert further == "yes, every seed over every other"
+    assert other > one
+    assert (classifies == "no") == (also < right)
     for _, cells in rows:
         euclidean, *_, similar, right = map(float, cells.split(" | "))
         assert euclidean > 1.0
         assert -1.0 <= similar <= 1.0
         assert 0.0 <= right <= 100.0
-    assert images.read(tmp_path / "report" / "deepsim.png").shape[0] >= 3 * 64
+    assert images.read(tmp_path / "report" / "deepsim.png").shape[0] >= 4 * 64
     again = run(*line)
     assert "$ python" not in again.stdout
     assert again.stdout == report
