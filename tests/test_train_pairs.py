@@ -110,6 +110,14 @@ def finished(tmp_path_factory, line):
     return finished
 
 
+@pytest.mark.parametrize(
+    ("module", "steps"), [("train.upscale", 6000), ("train.deepsim", 3000)]
+)
+def test_help_tells_a_commands_own_defaults(module, steps, run):
+    shown = " ".join(run(module, "--help").stdout.split())
+    assert f"--steps: Steps to train in all. (default: '{steps}')" in shown
+
+
 def test_rates_fall_like_a_cosine_or_by_halves(finished, run):
     found = logged(finished("train.reconstruct", run))["learning_rate"]
     assert {10, 150} < set(found)

@@ -38,13 +38,19 @@ _NORMALIZE = flags.DEFINE_bool(
     "does for every comparator; or as they are.",
 )
 _FEATURE_WEIGHT = flags.DEFINE_string(
-    "feature_weight", "1", "A number, or a schedule as 1@0/0.1@2000."
+    "feature_weight",
+    "1",
+    "Of the distance of features: a number, or a schedule as 1@0/0.1@2000.",
 )
 _ADVERSARIAL_WEIGHT = flags.DEFINE_string(
-    "adversarial_weight", "0.07", "Likewise."
+    "adversarial_weight",
+    "0.07",
+    "Of -log D, what the discriminator finds: a number or a schedule.",
 )
 _IMAGE_WEIGHT = flags.DEFINE_string(
-    "image_weight", "7", "Likewise, of the mean squared difference of pixels."
+    "image_weight",
+    "7",
+    "Of the mean squared difference of pixels: a number or a schedule.",
 )
 _WIDTH = flags.DEFINE_integer(
     "discriminator_width",

@@ -35,10 +35,10 @@ _WIDTH = flags.DEFINE_integer(
 _CODE = flags.DEFINE_integer("code", 8, "Channels of the code.", lower_bound=1)
 flags.adopt_module_key_flags(adversary)
 flags.adopt_module_key_flags(runner)
+runner.set_defaults({**adversary.DEFAULTS, "image_size": 64})
 
 
 def main() -> None:
-    runner.set_defaults({**adversary.DEFAULTS, "image_size": 64})
     adversary.refuse()
     _refuse_size(runner.IMAGE_SIZE.value)
     workdir = runner.open_workdir()

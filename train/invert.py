@@ -67,10 +67,10 @@ _MOST_TOLD = 10_000
 flags.adopt_module_key_flags(adversary)
 flags.adopt_module_key_flags(encoding)
 flags.adopt_module_key_flags(runner)
+runner.set_defaults({**adversary.DEFAULTS, "image_size": 128})
 
 
 def main() -> None:
-    runner.set_defaults({**adversary.DEFAULTS, "image_size": 128})
     adversary.refuse()
     encoder = encoding.make()
     workdir = runner.open_workdir()

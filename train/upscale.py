@@ -54,14 +54,13 @@ _FLATTEST = flags.DEFINE_float(
 flags.adopt_module_key_flags(terms)
 flags.adopt_module_key_flags(optimizers)
 flags.adopt_module_key_flags(runner)
+# Sized for two CPU cores.
+runner.set_defaults({"image_size": 48, "batch_size": 16, "steps": 6000})
 
-# What flags are that are not given, sized for two CPU cores.
-_DEFAULTS = {"image_size": 48, "batch_size": 16, "steps": 6000}
 _PANEL, _PANEL_SIDE = 4, 144
 
 
 def main() -> None:
-    runner.set_defaults(_DEFAULTS)
     weights = terms.weights()
     luma = _COLOR.value == "luma"
     if luma and "feature" in weights:

@@ -48,12 +48,12 @@ _WIDTH = flags.DEFINE_integer(
 flags.adopt_module_key_flags(adversary)
 flags.adopt_module_key_flags(encoding)
 flags.adopt_module_key_flags(runner)
+runner.set_defaults({**adversary.DEFAULTS, "image_size": 64})
 
 _DRAWN, _ACROSS = 32, 8
 
 
 def main() -> None:
-    runner.set_defaults({**adversary.DEFAULTS, "image_size": 64})
     kl = tasks.parse_weight(_KL_WEIGHT.value)
     adversary.refuse()
     encoder = encoding.make()
