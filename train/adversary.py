@@ -1,42 +1,21 @@
-"""What commands that train by DeePSiM share: its terms, its two players.
+"""What commands that train by DeePSiM share: weights, and two players.
 
 Dosovitskiy and Brox, NIPS 2016 (paper B), section 3.
 """
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from typing import Any
 
 import keras
-import numpy as np
 from absl import flags
 
 from percgen import data
-from percgen import losses
 from percgen import networks
 from percgen import tasks
-from train import comparison
+from train import feature_terms
 from train import optimizers
 from train import runner
 
-_FEATURE_LAYERS = flags.DEFINE_list(
-    "feature_layers",
-    None,
-    "Layers of the comparator, each LAYER or LAYER:WEIGHT; by default those "
-    "that carry content, or relu3 of the discriminator.",
-)
-_OWN_FEATURES = flags.DEFINE_bool(
-    "own_features",
-    False,
-    "Compare features of the discriminator's convolutions (relu1 to relu5) "
-    "instead of --comparator's: Larsen et al. 2016.",
-)
-_NORMALIZE = flags.DEFINE_bool(
-    "normalize",
-    True,
-    "Count features in distances of unlike photographs, so that one weight "
-    "does for every comparator; or as they are.",
-)
 _FEATURE_WEIGHT = flags.DEFINE_string(
     "feature_weight",
     "1",
@@ -86,7 +65,7 @@ _RESUME_ABOVE = flags.DEFINE_float("resume_above", 0.5, "r to wake it.")
 _PAUSE_GENERATOR_ABOVE = flags.DEFINE_float(
     "pause_generator_above", 10.0, "r to let the generator rest."
 )
-flags.adopt_module_key_flags(comparison)
+flags.adopt_module_key_flags(feature_terms)
 flags.adopt_module_key_flags(optimizers)
 
 # What flags are that are not given, sized for two CPU cores; but --image_size.
@@ -101,7 +80,6 @@ DEFAULTS = {
     "beta_1": 0.5,
     "beta_2": 0.9,
 }
-_MEASURED = 32  # Pictures that distances of features are counted in.
 _LARGE = 128  # From here on the discriminator's first stride is 4.
 
 
@@ -109,17 +87,7 @@ def refuse() -> None:
     """Raises `ValueError` if a flag is not in order, before all else."""
     for read in (_weights, _pause, _optimizers):
         read()
-    refuse_small(discriminator())
-
-
-def refuse_small(network: Any, why: str = "") -> None:
-    """Raises `ValueError` if a network needs a larger --image_size."""
-    least, size = network.smallest_image, runner.IMAGE_SIZE.value
-    if size < least:
-        raise ValueError(
-            f"{network.name} needs an --image_size of at least {least}{why}. "
-            f"Received: {size}."
-        )
+    feature_terms.refuse_small(discriminator())
 
 
 def discriminator(features: int | None = None) -> networks.Discriminator:
@@ -159,7 +127,7 @@ def make(
     task = kind(
         *before,
         judge,
-        _terms(judge, photographs),
+        feature_terms.terms(judge, photographs),
         {**_weights(), **own_weights},
         _pause(),
         runner.SEED.value,
@@ -210,49 +178,3 @@ def _optimizers() -> tuple[keras.Optimizer, keras.Optimizer]:
         ),
         optimizers.adam(_DISCRIMINATOR_RATE.value),
     )
-
-
-def _terms(
-    judge: networks.Discriminator, photographs: data.Photographs
-) -> dict[str, losses.PictureLoss]:
-    """Returns what compares pictures.
-
-    Args:
-        judge: Whose features are compared with --own_features.
-        photographs: That distances of features are counted in.
-
-    Raises:
-        ValueError: If the flags ask for layers that there are not, or pictures
-            are too small for them.
-    """
-    measured = photographs.panel(_MEASURED, runner.IMAGE_SIZE.value)
-    return {
-        "feature": _feature(judge, measured),
-        "image": losses.L2Loss(check=False),
-    }
-
-
-def _feature(
-    discriminator: networks.Discriminator, measured: np.ndarray
-) -> losses.FeatureLoss:
-    """Returns the loss of features, by what the flags let compare."""
-    own = _OWN_FEATURES.value
-    layers = comparison.parse(
-        _FEATURE_LAYERS.value
-        or (["relu3"] if own else comparison.chosen().content_layers)
-    )
-    comparator = discriminator.trunk
-    if not own:
-        comparator = comparison.make(list(layers), runner.SEED.value)
-        refuse_small(comparator, f" for {', '.join(layers)}")
-    elif unknown := set(layers) - set(comparator.output):
-        raise ValueError(
-            f"--feature_layers of the discriminator should be of "
-            f"{', '.join(comparator.output)}. "
-            f"Received: {', '.join(sorted(unknown))}."
-        )
-    if _NORMALIZE.value:
-        return losses.FeatureLoss.balanced(
-            comparator, layers, measured, check=False
-        )
-    return losses.FeatureLoss(comparator, layers, check=False)

@@ -7,8 +7,8 @@ from absl import flags
 from percgen import comparators
 from percgen import data
 from percgen import tasks
-from train import adversary
 from train import comparison
+from train import feature_terms
 from train import runner
 
 LAYER = flags.DEFINE_string(
@@ -46,7 +46,7 @@ def make(trainable: bool = False) -> comparators.comparator.Comparator:
         dtype=keras.config.dtype_policy() if trainable else "float32",
     )
     encoder.trainable = trainable
-    adversary.refuse_small(encoder, f" for {LAYER.value}")
+    feature_terms.refuse_small(encoder, f" for {LAYER.value}")
     return encoder
 
 
