@@ -97,7 +97,7 @@ def main() -> None:
             ]
     report.write(
         "Autoencoders by squared error, L1 and DeePSiM",
-        "python -m benchmarks.deepsim",
+        experiment.line("benchmarks.deepsim"),
         deepsim_report.TEXT.format(
             count=len(pictures),
             side=_SIDE,

@@ -56,6 +56,13 @@ def folder(experiment: str) -> pathlib.Path:
     return pathlib.Path(FOLDER.value or f"runs/{experiment}")
 
 
+def line(module: str) -> str:
+    """Returns the command that repeats an experiment, with what it trained."""
+    given = [flags.FLAGS[flag.name] for flag in (LOSSES, SEEDS, STEPS)]
+    own = [flag.serialize() for flag in given if flag.present]
+    return " ".join([f"python -m {module}", *own])
+
+
 class Training:
     """One training, in its folder.
 

@@ -118,7 +118,7 @@ def main() -> None:
         sheets.append(experiment.write_sheet(f"inversion_{layer}.png", sheet))
     report.write(
         "What layers of AlexNet keep of a picture",
-        "python -m benchmarks.inversion",
+        experiment.line("benchmarks.inversion"),
         _TEXT.format(
             count=len(pictures),
             side=_side(),

@@ -109,7 +109,7 @@ def main() -> None:
     encoder = comparators.AlexNet([_LAYER.value], _ALEXNET.value)
     report.write(
         "Variational autoencoders by squared error and by DeePSiM",
-        "python -m benchmarks.vae",
+        experiment.line("benchmarks.vae"),
         _TEXT.format(
             count=_DRAWN.value,
             side=_side(),

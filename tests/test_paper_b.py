@@ -52,6 +52,7 @@ def test_trains_each_once(run, line, tmp_path):
     assert "--comparator=compact" in commands[1]
     assert "--image_weight=0" in commands[1]
     report = (tmp_path / "report" / "deepsim.md").read_text()
+    assert f"{line[-1]} --seeds=1 --steps=1`" in report
     rows = re.findall(r"^\| (\w+) \| ([\d. |]+) \|$", report, re.MULTILINE)
     assert [name for name, _ in rows] == [
         "squared_error",
