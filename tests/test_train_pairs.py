@@ -46,6 +46,7 @@ FLAGS = {
         "--width=2",
         "--learning_rate=0.003",
         "--discriminator_width=4",
+        "--discriminator_rate=0.0002",
     ],
     "train.vae": [
         "--layer=relu3_1",
