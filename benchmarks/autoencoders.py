@@ -142,7 +142,7 @@ def main() -> None:
         parts += _judge(network)
     report.write(
         "Autoencoders by MSE, MAE and MS-SSIM",
-        "python -m benchmarks.autoencoders",
+        experiment.line("benchmarks.autoencoders"),
         _TEXT.format(seeds=experiment.SEEDS.value),
         _CLAIM,
         *parts,

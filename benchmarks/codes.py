@@ -95,7 +95,7 @@ def main() -> None:
     scores["pixels"] = [_read_all(pixels, labels)]
     report.write(
         "What the code remembers",
-        "python -m benchmarks.codes",
+        experiment.line("benchmarks.codes"),
         _TEXT.format(
             faces=len(faces),
             side=_SIDE,

@@ -82,7 +82,8 @@ def main() -> None:
     folds = _FOLDS if _TFDS.value else None
     measure = deepsim_measures.measurer(pictures, labelled, looks, folds)
     rounds = deepsim_measures.describe_rounds(labelled, folds)
-    by = f"{len(pictures)} pictures, {rounds}, {_LAYERS}"
+    c = deepsim_measures.C
+    by = f"{len(pictures)} pictures, C = {c}, {rounds}, {_LAYERS}"
     shown, scores, players = [pictures[:_SHOWN]], {}, {}
     for loss in experiment.LOSSES.value:
         trainings = [
@@ -104,6 +105,7 @@ def main() -> None:
             seeds=experiment.SEEDS.value,
             layers=", ".join(f"{k} ({v})" for k, v in _LAYERS.items()),
             steps=_steps(),
+            c=c,
             rounds=rounds,
         ),
         deepsim_report.CLAIM,

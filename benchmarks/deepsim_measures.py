@@ -20,6 +20,7 @@ from percgen import losses
 from percgen import metrics
 from percgen import records
 
+C = 1e-4  # Of support vector machines.
 _ROUNDS = 5  # In each a fifth of all pictures judges.
 _FOLD = 0.2  # Of the training pictures teaches a machine; of STL-10's, 1,000.
 _LABELLED = ("x_train", "y_train", "x_test", "y_test")
@@ -144,14 +145,10 @@ def _classify(
     )
     codes, labels = parts.apply(network.encode, codes), labels.ravel()
     machine = pipeline.make_pipeline(
-        preprocessing.StandardScaler(), svm.LinearSVC(C=1e-4, random_state=0)
+        preprocessing.StandardScaler(), svm.LinearSVC(C=C, random_state=0)
     )
-    right = [
-        machine.fit(codes[taught], labels[taught]).score(
-            codes[judged], labels[judged]
-        )
-        for taught, judged in _rounds(labels, len(labelled["y_train"]), folds)
-    ]
+    rounds = _rounds(labels, len(labelled["y_train"]), folds)
+    right = model_selection.cross_val_score(machine, codes, labels, cv=rounds)
     return 100.0 * float(np.mean(right))
 
 

@@ -11,7 +11,7 @@ the standard deviation over {seeds} trainings from different seeds. Errors are
 paper B's: the Euclidean distance of what is restored from the picture, over
 that of two different pictures, in pixels and in features of {layers};
 SqueezeNet has trained nobody. MS-SSIM has its windows cut at the border. SVM: a
-linear support vector machine (scikit-learn, C = .0001) on the code of pictures
+linear support vector machine (scikit-learn, C = {c}) on the code of pictures
 resized to {side} x {side}, {rounds}. All losses have the same Adam and the same
 falling rate.
 Second table: whether a loss is so beside squared error and L1. Third: r, the

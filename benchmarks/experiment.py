@@ -58,7 +58,7 @@ def folder(experiment: str) -> pathlib.Path:
 
 def line(module: str) -> str:
     """Returns the command that repeats an experiment, with what it trained."""
-    given = [flags.FLAGS[flag.name] for flag in (LOSSES, SEEDS, STEPS)]
+    given = [flags.FLAGS[flag.name] for flag in (FULL, LOSSES, SEEDS, STEPS)]
     own = [flag.serialize() for flag in given if flag.present]
     return " ".join([f"python -m {module}", *own])
 

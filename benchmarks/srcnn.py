@@ -67,7 +67,7 @@ def main() -> None:
         scores[loss] = [one.scores(measure, by) for one in trainings]
     report.write(
         f"SRCNN x{_SCALE.value} by MSE, MAE and MS-SSIM",
-        "python -m benchmarks.srcnn",
+        experiment.line("benchmarks.srcnn"),
         _TEXT.format(
             network=f"SRCNN 9-{_MIDDLE.value}-5 on luma",
             photographs=len(list(_files(_PHOTOGRAPHS.value))),
