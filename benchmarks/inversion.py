@@ -165,8 +165,6 @@ def _training(layer: str, method: str) -> experiment.Training:
         own += ["--feature_weight=0", "--adversarial_weight=0"]
     elif not full:
         own.append(f"--adversarial_weight={_LATE}")
-    if not full:
-        own += [f"--{x}_precision=bfloat16" for x in ("mixed", "comparator")]
     steps = experiment.STEPS.value or (500_000 if full else 3000)
     return experiment.Training(
         "inversion",

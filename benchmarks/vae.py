@@ -168,8 +168,6 @@ def _training(loss: str, seed: int) -> experiment.Training:
         f"--steps={steps}",
         f"--seed={seed}",
     ]
-    if not full:
-        shared += [f"--{x}_precision=bfloat16" for x in ("mixed", "comparator")]
     return experiment.Training(
         "vae", f"{loss}_{seed}", "train.vae", [*shared, *_own_flags(loss)]
     )

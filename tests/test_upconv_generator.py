@@ -102,13 +102,17 @@ def test_the_middle_is_left():
     np.testing.assert_array_equal(part(codes), whole(codes)[:, 2:61, 2:61])
 
 
-def test_features_are_divided_by_their_scale():
-    plain = networks.UpconvGenerator([3], size=32, width=1)
-    scaled = networks.UpconvGenerator([3], size=32, width=1, scale=8.0)
-    scaled.set_weights(plain.get_weights())
-    codes = np.ones([1, 3], np.float32)
+@pytest.mark.parametrize(
+    ("mean", "scale"), [(0.0, 8.0), ([1.0, -2.0, 0.5], [8.0, 0.25, 1.0])]
+)
+def test_features_are_standardized(mean, scale):
+    features, size, width = [4, 4, 3], 32, 1
+    plain = networks.UpconvGenerator(features, size, width)
+    other = networks.UpconvGenerator(features, size, width, scale, mean)
+    other.set_weights(plain.get_weights())
+    codes = np.random.default_rng(0).normal(size=[1, 4, 4, 3]).astype("float32")
     np.testing.assert_allclose(
-        scaled(8.0 * codes), plain(codes), rtol=1e-5, atol=1e-6
+        other(codes * scale + mean), plain(codes), rtol=1e-5, atol=1e-6
     )
 
 
@@ -126,7 +130,8 @@ def test_pictures_are_float32_in_half_precision():
 
 
 def test_is_saved_and_loaded(tmp_path):
-    network = networks.UpconvGenerator([4, 4, 6], 64, 2, 3.0)
+    mean = np.arange(6.0).tolist()
+    network = networks.UpconvGenerator([4, 4, 6], 64, 2, 3.0, mean)
     network.save(tmp_path / "x.keras")
     again = keras.saving.load_model(tmp_path / "x.keras")
     codes = np.ones([1, 4, 4, 6], np.float32)
@@ -145,6 +150,7 @@ def test_is_saved_and_loaded(tmp_path):
         {"width": 0},
         {"size": 0},
         {"scale": 0.0},
+        {"scale": [1.0] * 7 + [0.0]},
     ],
 )
 def test_wrong_arguments_raise(change):

@@ -23,7 +23,7 @@ def network():
     images = keras.Input([None, None, 3])
     x = layers.Conv2D(8, 5, 4, padding="same", activation="relu")(images)
     x = layers.Conv2D(16, 5, 4, padding="same", activation="relu")(x)
-    return networks.UpconvVAE(keras.Model(images, x), 12, 64, 2, 0.1)
+    return networks.UpconvVAE(keras.Model(images, x), 12, 64, 2, 0.1, 0.05)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ class TestNetwork:
         assert features.shape == (4, 4, 4, 16)
         mean, log_variance = network.bottleneck(features)
         assert mean.shape == log_variance.shape == (4, 12)
-        flat = features.numpy().reshape(4, -1) / 0.1
+        flat = features.numpy().reshape(4, -1) / 0.1 - 0.5
         kernel = network.bottleneck.get_layer("mean").kernel.numpy()
         np.testing.assert_allclose(mean, flat @ kernel, rtol=1e-4, atol=1e-4)
         restored = network(photographs)

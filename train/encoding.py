@@ -23,7 +23,8 @@ _ENCODER = flags.DEFINE_enum(
 _WEIGHTS = flags.DEFINE_string(
     "encoder_weights", None, "Of --encoder, as --comparator_weights."
 )
-_MEASURED = 32  # Pictures that features' scale is taken of.
+_MEASURED = 128  # Pictures that features' mean and scale are taken of.
+_LEAST_SCALE = 0.1  # Of a channel, in scales of all features.
 
 
 def make(trainable: bool = False) -> comparators.comparator.Comparator:
@@ -52,8 +53,15 @@ def make(trainable: bool = False) -> comparators.comparator.Comparator:
 
 def look(
     encoder: keras.Model, photographs: data.Photographs
-) -> tuple[tuple[int, ...], float]:
-    """Returns shape and standard deviation of a photograph's features."""
+) -> tuple[tuple[int, ...], dict[str, list[float]]]:
+    """Returns the shape of a photograph's features, and how they spread.
+
+    The spread is `mean` and `scale`, the standard deviation, of each channel,
+    as networks take them; of rare channels the scale is not far below others'.
+    """
     pictures = photographs.panel(_MEASURED, runner.IMAGE_SIZE.value)
-    features = tasks.invert.describe(encoder, pictures)
-    return tuple(features.shape[1:]), float(np.std(features))
+    features = np.asarray(tasks.invert.describe(encoder, pictures))
+    each = tuple(range(features.ndim - 1))
+    scale = np.maximum(features.std(each), _LEAST_SCALE * features.std())
+    spread = {"mean": features.mean(each).tolist(), "scale": scale.tolist()}
+    return features.shape[1:], spread

@@ -75,8 +75,8 @@ def main() -> None:
     encoder = encoding.make()
     workdir = runner.open_workdir()
     photographs = paired.photographs()
-    shape, scale = encoding.look(encoder, photographs)
-    _generator(shape, scale)  # Refuses what does not fit.
+    shape, spread = encoding.look(encoder, photographs)
+    _generator(shape, spread)  # Refuses what does not fit.
     panel, batches = paired.restored(photographs)
     note = f"inverted: {encoding.LAYER.value} of {encoder.provenance}"
     if _OPTIMIZE.value:
@@ -87,15 +87,17 @@ def main() -> None:
 
     def make_task() -> tasks.DeePSiM:
         judge = adversary.discriminator(numbers if tell else None)
-        before = [_generator(shape, scale), encoding.make()]
+        before = [_generator(shape, spread), encoding.make()]
         return adversary.make(tasks.Invert, before, judge, photographs)
 
     paired.run(make_task, panel, batches, workdir, f"; {note}")
 
 
-def _generator(shape: tuple[int, ...], scale: float) -> keras.Model:
+def _generator(
+    shape: tuple[int, ...], spread: dict[str, list[float]]
+) -> keras.Model:
     return networks.UpconvGenerator(
-        shape, runner.IMAGE_SIZE.value, _WIDTH.value, scale
+        shape, runner.IMAGE_SIZE.value, _WIDTH.value, **spread
     )
 
 

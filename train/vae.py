@@ -59,27 +59,29 @@ def main() -> None:
     encoder = encoding.make()
     workdir = runner.open_workdir()
     photographs = paired.photographs()
-    _, scale = encoding.look(encoder, photographs)
-    _network(encoder, scale)  # Refuses what does not fit.
+    _, spread = encoding.look(encoder, photographs)
+    _network(encoder, spread)  # Refuses what does not fit.
     panel, batches = paired.restored(photographs)
 
     def make_task() -> tasks.DeePSiM:
         judge = adversary.discriminator()
         own = encoding.make(_TRAIN_ENCODER.value)
-        before = [_network(own, scale)]
+        before = [_network(own, spread)]
         return adversary.make(tasks.VAE, before, judge, photographs, kl=kl)
 
     note = f"; encoder: {encoding.LAYER.value} of {encoder.provenance}"
     paired.run(make_task, panel, batches, workdir, note, {"drawn": _draw})
 
 
-def _network(encoder: keras.Model, scale: float) -> networks.UpconvVAE:
+def _network(
+    encoder: keras.Model, spread: dict[str, list[float]]
+) -> networks.UpconvVAE:
     return networks.UpconvVAE(
         keras.Model(encoder.input, encoder.output[encoding.LAYER.value]),
         _CODE.value,
         runner.IMAGE_SIZE.value,
         _WIDTH.value,
-        scale,
+        **spread,
     )
 
 

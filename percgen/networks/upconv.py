@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from percgen.networks import upconv_blocks as blocks
@@ -112,8 +113,10 @@ class UpconvGenerator(keras.Model):
             vectors: 4), and at most 64 times as much.
         width: Filters of the fifth up-convolution; all others are in
             proportion.
-        scale: What features are divided by: their standard deviation, where
-            that is far from that of AlexNet's.
+        scale: What features are divided by: a number, or one for each channel,
+            as their standard deviation.
+        mean: What is taken from them before: likewise, as their mean. Not in
+            paper B; without it all pictures look alike for long.
         name: Of the model.
 
     Raises:
@@ -126,7 +129,8 @@ class UpconvGenerator(keras.Model):
         features: Sequence[int],
         size: int = 227,
         width: int = 32,
-        scale: float = 1.0,
+        scale: float | Sequence[float] = 1.0,
+        mean: float | Sequence[float] = 0.0,
         name: str = "upconv_generator",
     ):
         features = tuple(features)
@@ -135,19 +139,23 @@ class UpconvGenerator(keras.Model):
         side = features[0] if square else _FIRST
         ups = math.ceil(math.log2(size / side)) if least > 0 else 0
         if not (
-            (square or len(features) == 1) and 0 < ups <= _MOST and scale > 0.0
+            (square or len(features) == 1)
+            and 0 < ups <= _MOST
+            and np.min(scale) > 0.0
         ):
             raise ValueError(
                 "`features` should be [N] or [H, H, C], `size` more than H (of "
                 f"[N]: {_FIRST}) and at most {2**_MOST} times as much, "
                 "`width` at least 1 and `scale` positive. Received: "
                 f"features={features}, size={size}, width={width}, "
-                f"scale={scale}."
+                f"scale={np.min(scale)}."
             )
         super().__init__(name=name)
         self.features, self.size = features, size
-        self.width, self.scale = width, scale
-        self.unfold = _unfold(features, size, width, scale, ups)
+        self.width, self.scale, self.mean = width, scale, mean
+        x = inputs = keras.Input(features)
+        x = blocks.standardize(x, mean, scale)
+        self.unfold = keras.Model(inputs, _unfold(x, size, width, ups))
         self.built = True
 
     def call(self, inputs: Any, training: Any = None) -> Any:
@@ -164,21 +172,18 @@ class UpconvGenerator(keras.Model):
             "size": self.size,
             "width": self.width,
             "scale": self.scale,
+            "mean": self.mean,
             "name": self.name,
         }
 
 
-def _unfold(
-    features: Sequence[int], size: int, width: int, scale: float, ups: int
-) -> keras.Model:
-    inputs = keras.Input(features)
-    x = layers.Rescaling(1.0 / scale)(inputs)
-    if len(features) == 1:
+def _unfold(x: Any, size: int, width: int, ups: int) -> Any:
+    if x.ndim == 2:
         side = _FIRST
         x = _from_vector(x, width)
     else:
         side = math.ceil(size / 2**ups)
-        x = _from_map(x, features[0] - side + 1, width)
+        x = _from_map(x, x.shape[1] - side + 1, width)
     for number in range(ups - 1, 0, -1):
         filters, after = (width * factor for factor in _ROWS[-number])
         x = blocks.activate(blocks.up(x, filters, name=f"deconv{number}"))
@@ -189,8 +194,7 @@ def _unfold(
     x = layers.Rescaling(1 / 16, 0.5, dtype="float32")(x)
     spare = side * 2**ups - size
     crop = (spare // 2, spare - spare // 2)
-    x = layers.Cropping2D((crop, crop), dtype="float32")(x)
-    return keras.Model(inputs, x)
+    return layers.Cropping2D((crop, crop), dtype="float32")(x)
 
 
 def _from_vector(x: Any, width: int) -> Any:

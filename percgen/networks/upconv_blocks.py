@@ -1,8 +1,10 @@
 """Layers of paper B's released nets, initial weights and all (seen)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 _SLOPE = 0.3
@@ -48,6 +50,14 @@ def dense(x: Any, units: int, **options: Any) -> Any:
 def activate(x: Any) -> Any:
     """Applies leaky ReLU."""
     return layers.LeakyReLU(negative_slope=_SLOPE)(x)
+
+
+def standardize(
+    x: Any, mean: float | Sequence[float], scale: float | Sequence[float]
+) -> Any:
+    """Takes the mean from features and divides by the scale, by channel."""
+    factor = 1.0 / np.asarray(scale, np.float32)
+    return layers.Rescaling(factor, -np.asarray(mean) * factor)(x)
 
 
 def _scaled(gain: float) -> keras.Initializer:

@@ -5,12 +5,14 @@ Reference:
     based on deep networks", NIPS 2016 (paper B), section 4.2.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers
 
 from percgen.networks import upconv
+from percgen.networks import upconv_blocks as blocks
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -31,7 +33,8 @@ class UpconvVAE(keras.Model):
         code: Numbers of a code.
         size: Height and width of pictures.
         width: As of `UpconvGenerator`.
-        scale: What features are divided by: their standard deviation.
+        scale: As of `UpconvGenerator`, of the encoder's features.
+        mean: Likewise.
         name: Of the model.
 
     Raises:
@@ -45,15 +48,16 @@ class UpconvVAE(keras.Model):
         code: int = 4096,
         size: int = 227,
         width: int = 32,
-        scale: float = 1.0,
+        scale: float | Sequence[float] = 1.0,
+        mean: float | Sequence[float] = 0.0,
         name: str = "upconv_vae",
     ):
         super().__init__(name=name)
         generator = upconv.UpconvGenerator([code], size, width)
         self.encoder, self.code, self.size = encoder, code, size
-        self.width, self.scale = width, scale
+        self.width, self.scale, self.mean = width, scale, mean
         shape = encoder.compute_output_shape([None, size, size, 3])[1:]
-        self.bottleneck = _bottleneck(shape, code, scale)
+        self.bottleneck = _bottleneck(shape, code, scale, mean)
         self.decoder = generator.unfold
         self.built = True  # As its parts are, from their constructors on.
 
@@ -74,6 +78,7 @@ class UpconvVAE(keras.Model):
             "size": self.size,
             "width": self.width,
             "scale": self.scale,
+            "mean": self.mean,
             "name": self.name,
         }
 
@@ -87,9 +92,14 @@ class UpconvVAE(keras.Model):
         return cls(**{**config, "encoder": encoder})
 
 
-def _bottleneck(shape: tuple[int, ...], code: int, scale: float) -> keras.Model:
+def _bottleneck(
+    shape: tuple[int, ...],
+    code: int,
+    scale: float | Sequence[float],
+    mean: float | Sequence[float],
+) -> keras.Model:
     features = keras.Input(shape)
-    flat = layers.Flatten()(layers.Rescaling(1.0 / scale)(features))
+    flat = layers.Flatten()(blocks.standardize(features, mean, scale))
     names = ("mean", "log_variance")
     codes = [layers.Dense(code, name=name)(flat) for name in names]
     return keras.Model(features, codes)
