@@ -84,9 +84,9 @@ def test_dense_layers_make_channels_first():
 
 @pytest.mark.parametrize(
     ("features", "size", "first"),
-    [((13, 13, 24), 227, 8), ((6, 6, 3), 128, 4), ((8, 8, 3), 128, 8)],
+    [((13, 13, 24), 227, 15), ((6, 6, 3), 128, 8), ((8, 8, 3), 128, 8)],
 )
-def test_maps_of_any_layer_start_as_small_as_they_can(features, size, first):
+def test_maps_of_any_layer_keep_their_places(features, size, first):
     network = networks.UpconvGenerator(features, size, width=1)
     assert network.unfold.get_layer("Rconv8").output.shape[1] == first
     pictures = network(np.zeros([2, *features], np.float32))
@@ -145,8 +145,8 @@ def test_is_saved_and_loaded(tmp_path):
         {"features": [6, 6]},
         {"features": []},
         {"features": [0]},
-        {"features": [6, 6, 3], "size": 6},
-        {"features": [1, 1, 3], "size": 65},
+        {"features": [6, 6, 3], "size": 11},
+        {"features": [1, 1, 3], "size": 128},
         {"width": 0},
         {"size": 0},
         {"scale": 0.0},

@@ -23,6 +23,7 @@ _UNITS, _BEFORE = 128, 16
 _ROWS = ((8, 16), (8, 8), (4, 4), (2, 0), (1, 0))
 _MOST = len(_ROWS) + 1  # Up-convolutions.
 _FIRST = 4  # Side of the map that the dense layers make.
+_POOL5 = (6, 227)  # Sides of its map and of the released net's pictures.
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -99,9 +100,10 @@ class UpconvGenerator(keras.Model):
     up-convolutions make 256 x 256 of that, of which the middle is left; a 3 x 3
     convolution follows each of the first three.
 
-    The released nets for conv3 and conv4 were not read. Our choice, of which
-    pool5's is an instance: of six up-convolutions the last ones that are
-    needed, and before them as small a map as they can start from.
+    The released nets for conv3 and conv4 were not read. Our choice for them and
+    all others: of six up-convolutions the last ones, as many as the map can
+    start from; it is padded with zeros to where it then has to be. That keeps
+    places, which squeezing it to 4 x 4, as pool5's does, has to learn.
 
     From features `[B, *features]` to pictures `[B, size, size, 3]` in [0, 1],
     which they may leave. Differs from paper B: RGB in sixteenths about mid
@@ -109,8 +111,8 @@ class UpconvGenerator(keras.Model):
 
     Args:
         features: Shape of a picture's features: `[N]` or `[H, W, C]`, H = W.
-        size: Height and width of pictures: more than those of the features (of
-            vectors: 4), and at most 64 times as much.
+        size: Height and width of pictures: 2 to 127 times those of the
+            features (vectors: more than 4, at most 256).
         width: Filters of the fifth up-convolution; all others are in
             proportion.
         scale: What features are divided by: a number, or one for each channel,
@@ -134,21 +136,14 @@ class UpconvGenerator(keras.Model):
         name: str = "upconv_generator",
     ):
         features = tuple(features)
-        square = len(features) == 3 and features[0] == features[1]
-        least = min([*features, width, size])
-        side = features[0] if square else _FIRST
-        ups = math.ceil(math.log2(size / side)) if least > 0 else 0
-        if not (
-            (square or len(features) == 1)
-            and 0 < ups <= _MOST
-            and np.min(scale) > 0.0
-        ):
+        ups = _ups(features, size) if min([*features, size]) > 0 else 0
+        if ups < 1 or width < 1 or np.min(scale) <= 0.0:
             raise ValueError(
-                "`features` should be [N] or [H, H, C], `size` more than H (of "
-                f"[N]: {_FIRST}) and at most {2**_MOST} times as much, "
-                "`width` at least 1 and `scale` positive. Received: "
-                f"features={features}, size={size}, width={width}, "
-                f"scale={np.min(scale)}."
+                "`features` should be [N] or [H, H, C], `size` 2 to "
+                f"{2 * 2**_MOST - 1} times H (of [N]: more than {_FIRST}, at most "
+                f"{_FIRST * 2**_MOST}), `width` at least 1 and `scale` "
+                f"positive. Received: features={features}, size={size}, "
+                f"width={width}, scale={np.min(scale)}."
             )
         super().__init__(name=name)
         self.features, self.size = features, size
@@ -177,13 +172,26 @@ class UpconvGenerator(keras.Model):
         }
 
 
+def _ups(features: Sequence[int], size: int) -> int:
+    """Returns the number of up-convolutions, 0 if there is none that fits."""
+    if len(features) == 1:
+        ups = math.ceil(math.log2(size / _FIRST))
+    elif len(features) != 3 or features[0] != features[1]:
+        return 0
+    elif (features[0], size) == _POOL5:
+        ups = _MOST
+    else:
+        ups = math.floor(math.log2(size / features[0]))
+    return ups if 0 < ups <= _MOST else 0
+
+
 def _unfold(x: Any, size: int, width: int, ups: int) -> Any:
     if x.ndim == 2:
         side = _FIRST
         x = _from_vector(x, width)
     else:
         side = math.ceil(size / 2**ups)
-        x = _from_map(x, x.shape[1] - side + 1, width)
+        x = _from_map(x, side, width)
     for number in range(ups - 1, 0, -1):
         filters, after = (width * factor for factor in _ROWS[-number])
         x = blocks.activate(blocks.up(x, filters, name=f"deconv{number}"))
@@ -205,13 +213,16 @@ def _from_vector(x: Any, width: int) -> Any:
     return layers.Permute([2, 3, 1])(x)
 
 
-def _from_map(x: Any, last: int, width: int) -> Any:
+def _from_map(x: Any, side: int, width: int) -> Any:
     options = {"filters": _BEFORE * width, "use_bias": True}
     x = blocks.conv(x, name="Rconv6", **options)
     x = blocks.conv(x, name="Rconv7", **options)
-    return blocks.conv(
-        x, kernel=last, padding="valid", name="Rconv8", **options
-    )
+    spare = side - x.shape[1]
+    options = {**options, "name": "Rconv8"}
+    if spare < 0:
+        return blocks.conv(x, kernel=1 - spare, padding="valid", **options)
+    around = (spare // 2, spare - spare // 2)
+    return blocks.conv(layers.ZeroPadding2D((around, around))(x), **options)
 
 
 def _encoder(widths: list[int], code: int) -> keras.Model:
