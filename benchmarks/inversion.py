@@ -75,7 +75,7 @@ _METHODS = ("alexnet", "pixels", "optimized")
 _SHOWN, _TIMES, _BETWEEN = 8, (1, 2, 4, 8), 8
 _FOUND_IN = 200  # Steps of looking for a picture.
 # In few steps pictures only appear if the discriminator is not heard at first.
-_LATE = "0@1000/0.07@1500"
+_LATE = "0@500/0.07@800"
 _PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
 _TEXT = """{count} held-out photographs of {side} x {side}; {provenance}. Errors
 are paper B's: the Euclidean distance of what comes back from the picture, over
@@ -165,7 +165,7 @@ def _training(layer: str, method: str) -> experiment.Training:
         own += ["--feature_weight=0", "--adversarial_weight=0"]
     elif not full:
         own.append(f"--adversarial_weight={_LATE}")
-    steps = experiment.STEPS.value or (500_000 if full else 3000)
+    steps = experiment.STEPS.value or (500_000 if full else 2000)
     return experiment.Training(
         "inversion",
         f"{layer}_{method}",
