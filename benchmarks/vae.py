@@ -46,8 +46,15 @@ _LAYER = flags.DEFINE_string("layer", "relu5", "Of AlexNet, that is encoded.")
 flags.set_default(experiment.LOSSES, ["squared_error", "alexnet", "compact"])
 
 # Layers that DeePSiM compares.
-_COMPARED = {"alexnet": "relu5", "compact": "relu2_2"}
+_COMPARED = {"alexnet": "relu5", "compact": "relu3_1"}
 _JUDGED, _SHOWN = ("fire5", "fire9"), 10
+# In few steps codes only come to carry pictures if that costs nothing at first,
+# and if pixels alone lead until they do.
+_KL = "0@0/1e-3@600"
+_STAGES = (
+    "--feature_weight=0@500/1@800",
+    "--adversarial_weight=0@800/0.07@1100",
+)
 _PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
 _TEXT = """Frechet distances of {count} pictures of {side} x {side}, drawn from
 the prior, to as many crops of held-out photographs, in means over positions of
@@ -154,7 +161,7 @@ def _draw(network: keras.Model, count: int) -> np.ndarray:
 
 def _training(loss: str, seed: int) -> experiment.Training:
     full = experiment.FULL.value
-    steps = experiment.STEPS.value or (500_000 if full else 3000)
+    steps = experiment.STEPS.value or (500_000 if full else 2000)
     shared = [
         "--encoder=alexnet",
         f"--encoder_weights={_ALEXNET.value}",
@@ -167,6 +174,7 @@ def _training(loss: str, seed: int) -> experiment.Training:
         f"--batch_size={64 if full else 16}",
         f"--steps={steps}",
         f"--seed={seed}",
+        f"--kl_weight={_KL}",
     ]
     return experiment.Training(
         "vae", f"{loss}_{seed}", "train.vae", [*shared, *_own_flags(loss)]
@@ -182,6 +190,8 @@ def _own_flags(loss: str) -> list[str]:
             f"Received: {loss}."
         )
     own = [f"--comparator={loss}", f"--feature_layers={_COMPARED[loss]}"]
+    if not experiment.FULL.value:
+        own += _STAGES
     if loss == "alexnet":
         own.append(f"--comparator_weights={_ALEXNET.value}")
     return own

@@ -33,8 +33,9 @@ _CODE = flags.DEFINE_integer(
 )
 _KL_WEIGHT = flags.DEFINE_string(
     "kl_weight",
-    "1e-3",
-    "A number, or a schedule as 0@0/1e-3@2000. Paper B's was not found.",
+    "0@0/1e-3@1000",
+    "A number, or a schedule: by default it grows to .001 by step 1,000, before "
+    "which codes would not come to carry anything. Paper B's was not found.",
 )
 _TRAIN_ENCODER = flags.DEFINE_bool(
     "train_encoder", True, "Let --encoder's layers learn, too."
