@@ -34,8 +34,8 @@ _CODE = flags.DEFINE_integer(
 _KL_WEIGHT = flags.DEFINE_string(
     "kl_weight",
     "0@0/1e-3@1000",
-    "A number, or a schedule: by default it grows to .001 by step 1,000, before "
-    "which codes would not come to carry anything. Paper B's was not found.",
+    "A number, or a schedule: by default it grows to .001 by step 1,000, as "
+    "else codes may never carry anything. Paper B's was not found.",
 )
 _TRAIN_ENCODER = flags.DEFINE_bool(
     "train_encoder", True, "Let --encoder's layers learn, too."

@@ -140,8 +140,8 @@ class UpconvGenerator(keras.Model):
         if ups < 1 or width < 1 or np.min(scale) <= 0.0:
             raise ValueError(
                 "`features` should be [N] or [H, H, C], `size` 2 to "
-                f"{2 * 2**_MOST - 1} times H (of [N]: more than {_FIRST}, at most "
-                f"{_FIRST * 2**_MOST}), `width` at least 1 and `scale` "
+                f"{2 * 2**_MOST - 1} times H (of [N]: more than {_FIRST}, at "
+                f"most {_FIRST * 2**_MOST}), `width` at least 1 and `scale` "
                 f"positive. Received: features={features}, size={size}, "
                 f"width={width}, scale={np.min(scale)}."
             )
