@@ -24,6 +24,7 @@ from absl import flags
 
 from benchmarks import experiment
 from benchmarks import inversion_measures
+from benchmarks import inversion_report
 from benchmarks import report
 from percgen import command
 from percgen import comparators
@@ -72,22 +73,12 @@ _COMPARED = {
     "random": "relu5",
 }
 _METHODS = ("alexnet", "pixels", "optimized")
+_REPEATED = ("alexnet", "pixels")  # There and back several times.
 _SHOWN, _TIMES, _BETWEEN = 8, (1, 2, 4, 8), 8
 _FOUND_IN = 200  # Steps of looking for a picture.
 # In few steps pictures only appear if the discriminator is not heard at first.
 _LATE = "0@500/0.07@800"
 _PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
-_TEXT = """{count} held-out photographs of {side} x {side}; {provenance}. Errors
-are paper B's: the Euclidean distance of what comes back from the picture, over
-that of two different pictures, in pixels and in the features that were turned
-back. *pixels* is the term of pixels alone (Dosovitskiy and Brox, CVPR 2016);
-*optimized* needs no network (Mahendran and Vedaldi, CVPR 2015); others are
-DeePSiM with that comparator, *random* with AlexNet's layers, untaught. Right:
-whether ResNet-50 names the picture's class first, or among five."""
-_CLAIM = """Paper B, pictures of 227 x 227 (recalled), pixels / features, %, of
-CONV5: Mahendran and Vedaldi 71 / 19, pixels alone 35 / -, DeePSiM 43 / 37.
-Seen: the first good in features and bad in pixels, the second the other way
-round, DeePSiM fairly good in both."""
 
 
 def main() -> None:
@@ -98,39 +89,43 @@ def main() -> None:
         )
     pictures, names = _read()
     score = inversion_measures.scorer(_RESNET50.value, _LABELS.value, names)
-    rows = [["", "the pictures", "", "", *_digits(score(pictures))]]
-    header = ["layer", "by", *inversion_measures.HEADER][: len(rows[0])]
-    drift, sheets = [], []
+    known = inversion_report.digits(score(pictures))
+    rows = [["", "the pictures", "", "", *known]]
+    errors, drift, sheets = {}, {}, []
     for layer in _LAYERS.value:
         encoder = comparators.AlexNet([layer], _WEIGHTS["alexnet"].value)
         sight = inversion_measures.Sight(encoder, pictures)
         others = _JUDGES.value if layer == _LAYERS.value[-1] else []
-        sheet = [pictures[:_SHOWN]]
+        sheet, errors[layer] = [pictures[:_SHOWN]], {}
         for method in (*_METHODS, *others):
             found = _bring_back(layer, method, sight)
-            cells = [*sight.errors(found), *score(found)]
-            rows.append([layer, method, *_digits(cells)])
+            errors[layer][method] = sight.errors(found)
+            cells = [*errors[layer][method], *score(found)]
+            rows.append([layer, method, *inversion_report.digits(cells)])
             sheet.append(found[:_SHOWN])
-        network = _training(layer, "alexnet").generator()
-        errors = sight.drift(network, _TIMES)
-        drift.append([layer, *(" / ".join(_digits(x)) for x in errors)])
-        sheet.append(sight.between(network, _BETWEEN))
+        networks = {x: _training(layer, x).generator() for x in _REPEATED}
+        drift[layer] = {
+            method: sight.drift(network, _TIMES)
+            for method, network in networks.items()
+        }
+        sheet.append(sight.between(networks["alexnet"], _BETWEEN))
         sheets.append(experiment.write_sheet(f"inversion_{layer}.png", sheet))
+    header = ["layer", "by", *inversion_measures.HEADER][: len(rows[0])]
     report.write(
         "What layers of AlexNet keep of a picture",
         experiment.line("benchmarks.inversion"),
-        _TEXT.format(
+        inversion_report.TEXT.format(
             count=len(pictures),
             side=_side(),
             provenance=encoder.provenance,
         ),
-        _CLAIM,
+        inversion_report.CLAIM,
         report.table(header, rows),
+        inversion_report.claims(errors),
         "Turned to features and back several times, pixels / features, %:",
-        report.table(["layer", *map(str, _TIMES)], drift),
+        inversion_report.drift("inversion_drift.png", _TIMES, drift),
         *sheets,
-        "The pictures; then as the table has them; last, by DeePSiM with "
-        "AlexNet, features between those of the first picture and the second.",
+        inversion_report.SHEETS,
     )
 
 
@@ -212,10 +207,6 @@ def _find(layer: str, sight: inversion_measures.Sight) -> np.ndarray:
 
 def _side() -> int:
     return 227 if experiment.FULL.value else 128
-
-
-def _digits(values: list[float]) -> list[str]:
-    return [f"{value:.1f}" for value in values]
 
 
 if __name__ == "__main__":

@@ -150,8 +150,24 @@ def test_turns_features_back_by_each_method(run, inversion_line, tmp_path):
     ]
     for _, cells in rows:
         assert all(float(x) > 1.0 for x in cells.split(" | "))
-    (drift,) = re.findall(r"^\| pool2 \| ([\d./ |]+) \|$", report, re.M)
-    assert drift.split(" | ")[0] == rows[0][1].replace(" | ", " / ")
+    errors = {name: [float(x) for x in y.split(" | ")] for name, y in rows}
+    (claims,) = re.findall(
+        r"^\| pool2 ((?:\| (?:yes|no) ){4})\|$", report, re.M
+    )
+    ours, pixels = errors["alexnet"], errors["pixels"]
+    said = [x == "yes" for x in claims.strip("| ").split(" | ")]
+    assert said[:2] == [ours[1] < pixels[1], ours[0] >= pixels[0]]
+    drift = dict(
+        re.findall(
+            r"^\| pool2 \| (\w+) \| ([\d.]+ / [\d./ |]+) \|$", report, re.M
+        )
+    )
+    assert list(drift) == ["alexnet", "pixels"]
+    for name, cells in drift.items():
+        once, *_ = cells.split(" | ")
+        assert [float(x) for x in once.split(" / ")] == errors[name]
+    curves = images.read(tmp_path / "report" / "inversion_drift.png")
+    assert np.any(curves != 255)
     sheet = images.read(tmp_path / "report" / "inversion_pool2.png")
     assert sheet.shape[0] == 6 * (128 + 8) + 8
     again = run(*inversion_line)
