@@ -58,10 +58,11 @@ _STAGES = (
 _PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
 _TEXT = """Frechet distances of {count} pictures of {side} x {side}, drawn from
 the prior, to as many crops of held-out photographs, in means over positions of
-SqueezeNet's features, over the crops' variance; SqueezeNet has trained nobody. MS-SSIM: of {restored}
-held-out photographs that are restored, windows cut at the border. Mean and,
-after ±, the standard deviation over {seeds} trainings from different seeds. The
-encoder is {layer} of {provenance}; it learns, too."""
+SqueezeNet's features, over the variance of the crops'; SqueezeNet has trained
+nobody. MS-SSIM: of {restored} held-out photographs that are restored, windows
+cut at the border. Mean and, after ±, the standard deviation over {seeds}
+trainings from different seeds. The encoder is {layer} of {provenance}; it
+learns, too."""
 _CLAIM = """Paper B shows samples and gives no number (seen): those of DeePSiM
 look more natural than those of squared error, which are over-smoothed."""
 
