@@ -50,7 +50,7 @@ _COMPARED = {"alexnet": "relu5", "compact": "relu3_1"}
 _JUDGED, _SHOWN = ("fire5", "fire9"), 10
 # In few steps codes only come to carry pictures if that costs nothing at first,
 # and if pixels alone lead until they do.
-_KL = "0@0/3e-4@600"
+_KL = "0@0/1e-3@600"
 _STAGES = (
     "--feature_weight=0@400/1@600",
     "--adversarial_weight=0@500/0.07@700",
