@@ -49,8 +49,8 @@ flags.set_default(experiment.LOSSES, ["squared_error", "alexnet", "compact"])
 _COMPARED = {"alexnet": "relu5", "compact": "relu3_1"}
 _JUDGED, _SHOWN = ("fire5", "fire9"), 10
 # In few steps codes only come to carry pictures if that costs nothing at first,
-# and if pixels alone lead until they do. What it costs then is chosen by hand, as
-# in paper B: DeePSiM's terms are larger than the term of pixels alone.
+# and if pixels alone lead until they do. What it costs then is chosen by hand,
+# as in paper B: DeePSiM's terms are larger than that of pixels alone.
 _KL = "--kl_weight=0@0/1e-3@600"
 _STAGES = (
     "--kl_weight=0@0/4e-3@600",
