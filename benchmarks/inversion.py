@@ -109,7 +109,7 @@ def main() -> None:
             for method, network in networks.items()
         }
         sheet.append(sight.between(networks["alexnet"], _BETWEEN))
-        sheets.append(experiment.write_sheet(f"inversion_{layer}.png", sheet))
+        sheets.append(experiment.write_sheet(f"inversion_{layer}.jpg", sheet))
     header = ["layer", "by", *inversion_measures.HEADER][: len(rows[0])]
     report.write(
         "What layers of AlexNet keep of a picture",
@@ -117,7 +117,7 @@ def main() -> None:
         inversion_report.TEXT.format(
             count=len(pictures),
             side=_side(),
-            provenance=encoder.provenance,
+            provenance=report.provenance(encoder, _WEIGHTS["alexnet"].value),
         ),
         inversion_report.CLAIM,
         report.table(header, rows),

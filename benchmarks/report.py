@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 from absl import flags
 
@@ -32,6 +33,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Returns a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def provenance(comparator: keras.Model, path: str) -> str:
+    """Returns what a comparator's weights are, without their folder."""
+    return comparator.provenance.replace(path, pathlib.Path(path).name)
 
 
 def spread(values: Sequence[float], digits: int) -> str:

@@ -126,7 +126,7 @@ def main() -> None:
             restored=len(panel),
             seeds=experiment.SEEDS.value,
             layer=_LAYER.value,
-            provenance=encoder.provenance,
+            provenance=report.provenance(encoder, _ALEXNET.value),
             learns="; it learns, too" if experiment.FULL.value else "",
         ),
         _CLAIM,

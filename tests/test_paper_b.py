@@ -168,7 +168,7 @@ def test_turns_features_back_by_each_method(run, inversion_line, tmp_path):
         assert [float(x) for x in once.split(" / ")] == errors[name]
     curves = images.read(tmp_path / "report" / "inversion_drift.png")
     assert np.any(curves != 255)
-    sheet = images.read(tmp_path / "report" / "inversion_pool2.png")
+    sheet = images.read(tmp_path / "report" / "inversion_pool2.jpg")
     assert sheet.shape[0] == 6 * (128 + 8) + 8
     again = run(*inversion_line)
     assert "$ python" not in again.stdout
