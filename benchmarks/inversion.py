@@ -68,7 +68,7 @@ _PICTURES = flags.DEFINE_integer(
 _COMPARED = {
     "alexnet": "relu5",
     "compact": "relu2_2",
-    "exemplar": "relu3",
+    "exemplar": "relu2",
     "video": "relu5",
     "random": "relu5",
 }
