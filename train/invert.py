@@ -13,7 +13,9 @@ Example:
 
 --feature_weight=0 --adversarial_weight=0 trains by pixels alone, as the same
 authors did before (CVPR 2016). Leaves generator.keras, from features to
-pictures, in --workdir. Ctrl-C stops; the same command goes on.
+pictures, in --workdir. Ctrl-C stops; the same command goes on. In few steps
+pictures only appear if the discriminator is not heard at first:
+--adversarial_weight=0@500/0.07@800.
 
 --optimize trains nothing: each picture of --held_out is looked for by itself,
 in --steps steps, as Mahendran and Vedaldi did (CVPR 2015).
