@@ -53,7 +53,7 @@ FLAGS = {
         "--image_size=64",
         "--code=16",
         "--kl_weight=0.01",
-        "--adversarial_weight=0.01",
+        "--adversarial_weight=0.001",
         "--width=2",
         "--learning_rate=0.001",
         "--notrain_encoder",
@@ -181,7 +181,7 @@ class TestBoth:
         logs = logged(finished(module, run))
         (term,) = {"ms_ssim", "mse", "image"} & TERMS[module]
         values = logs[f"panel/{term}"]
-        assert float(values[150]) < 0.97 * float(values[0])
+        assert float(values[150]) < 0.95 * float(values[0])
 
 
 def test_schedules_move_the_shares(finished, run):
