@@ -91,7 +91,8 @@ def main() -> None:
     score = inversion_measures.scorer(_RESNET50.value, _LABELS.value, names)
     known = inversion_report.digits(score(pictures))
     rows = [["", "the pictures", "", "", *known]]
-    errors, drift, sheets = {}, {}, []
+    errors: dict[str, dict[str, list[float]]] = {}
+    drift, sheets = {}, []
     for layer in _LAYERS.value:
         encoder = comparators.AlexNet([layer], _WEIGHTS["alexnet"].value)
         sight = inversion_measures.Sight(encoder, pictures)

@@ -21,6 +21,7 @@ SHEETS = """The pictures; then as the table has them; last, by DeePSiM with
 AlexNet, features between those of the first picture and the second."""
 # Two errors by method, in percent: in pixels and in features.
 Errors = Mapping[str, Sequence[float]]
+Drift = Mapping[str, Sequence[Sequence[float]]]  # One pair for each time.
 
 
 def digits(values: Sequence[float]) -> list[str]:
@@ -57,9 +58,7 @@ def claims(errors: Mapping[str, Errors]) -> str:
     return report.table(header, rows)
 
 
-def drift(
-    name: str, times: Sequence[int], errors: Mapping[str, Sequence[Errors]]
-) -> str:
+def drift(name: str, times: Sequence[int], errors: Mapping[str, Drift]) -> str:
     """Returns errors after several times there and back; draws their curves.
 
     Args:
@@ -82,7 +81,7 @@ def drift(
 def _draw(
     path: pathlib.Path,
     times: Sequence[int],
-    errors: Mapping[str, Sequence[Errors]],
+    errors: Mapping[str, Drift],
 ) -> None:
     import matplotlib as mpl
 

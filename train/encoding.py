@@ -1,5 +1,7 @@
 """The layer whose features a command's network is given, by its flags."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from absl import flags
@@ -53,7 +55,7 @@ def make(trainable: bool = False) -> comparators.comparator.Comparator:
 
 def look(
     encoder: keras.Model, photographs: data.Photographs
-) -> tuple[tuple[int, ...], dict[str, list[float]]]:
+) -> tuple[tuple[int, ...], dict[str, Any]]:
     """Returns the shape of a photograph's features, and how they spread.
 
     The spread is `mean` and `scale`, the standard deviation, of each channel,

@@ -22,6 +22,7 @@ in --steps steps, as Mahendran and Vedaldi did (CVPR 2015).
 """
 
 import sys
+from typing import Any
 
 import keras
 import numpy as np
@@ -95,9 +96,7 @@ def main() -> None:
     paired.run(make_task, panel, batches, workdir, f"; {note}")
 
 
-def _generator(
-    shape: tuple[int, ...], spread: dict[str, list[float]]
-) -> keras.Model:
+def _generator(shape: tuple[int, ...], spread: dict[str, Any]) -> keras.Model:
     return networks.UpconvGenerator(
         shape, runner.IMAGE_SIZE.value, _WIDTH.value, **spread
     )

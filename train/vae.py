@@ -17,6 +17,8 @@ few steps codes only come to carry pictures if pixels lead at first:
 --feature_weight=0@400/1@600 --adversarial_weight=0@500/0.07@700.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from absl import flags
@@ -77,7 +79,7 @@ def main() -> None:
 
 
 def _network(
-    encoder: keras.Model, spread: dict[str, list[float]]
+    encoder: keras.Model, spread: dict[str, Any]
 ) -> networks.UpconvVAE:
     return networks.UpconvVAE(
         keras.Model(encoder.input, encoder.output[encoding.LAYER.value]),

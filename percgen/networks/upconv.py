@@ -214,7 +214,7 @@ def _from_vector(x: Any, width: int) -> Any:
 
 
 def _from_map(x: Any, side: int, width: int) -> Any:
-    options = {"filters": _BEFORE * width, "use_bias": True}
+    options: dict[str, Any] = {"filters": _BEFORE * width, "use_bias": True}
     x = blocks.conv(x, name="Rconv6", **options)
     x = blocks.conv(x, name="Rconv7", **options)
     spare = side - x.shape[1]
