@@ -6,6 +6,7 @@ beyond its border.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ from absl import logging
 
 from percgen import crops
 from percgen import data
+from percgen import degradation
 from percgen import evaluation
 from percgen import images
 from percgen import memory
@@ -36,13 +38,21 @@ class Pairs:
         flattest: The least standard deviation of a patch's luma, where black is
             0 and white 1. A patch below it is drawn anew from its picture, but
             the 16th is taken as it is.
+        degradations: What makes the small ones, of which each patch has one at
+            random; the first one in panels.
 
     Raises:
         ValueError: If an argument is wrong, or the photographs are no files.
     """
 
     def __init__(
-        self, files: data.Photographs, scale: int, flattest: float = 0.0
+        self,
+        files: data.Photographs,
+        scale: int,
+        flattest: float = 0.0,
+        degradations: Sequence[degradation.Degradation] = (
+            degradation.bicubic,
+        ),
     ):
         if not isinstance(files, data.Files):
             raise ValueError(
@@ -59,6 +69,7 @@ class Pairs:
                 f"Received: flattest={flattest}."
             )
         self.files, self.scale, self.flattest = files, scale, flattest
+        self.degradations = degradations
         self._whole = memory.Memory(self._open, _REMEMBERED)
         self._too_small: set[str] = set()
 
@@ -135,52 +146,57 @@ class Pairs:
                 f"pixels. The largest has {width} x {height}."
             )
 
-    def _find(self, path: str, size: int) -> Pair | None:
+    def _find(self, path: str, size: int) -> memory.Arrays | None:
         """Returns a whole picture, or None, with a warning, if none fits."""
         whole = self._whole(path)
-        if whole is None or min(whole[1].shape[:2]) >= size:
+        if whole is None or min(whole[-1].shape[:2]) >= size:
             return whole
         if path not in self._too_small:
             logging.warning("Skipped %s: below %d x %d.", path, size, size)
             self._too_small.add(path)
         return None
 
-    def _open(self, path: str) -> Pair | None:
+    def _open(self, path: str) -> memory.Arrays | None:
+        """Returns a whole picture: by each degradation, then as it is."""
         image = self.files.open(path)
         if image is None:
             return None
         large = evaluation.crop_to_multiple(np.asarray(image), self.scale)
         if not large.size:
-            return large, large
-        height, width = (side // self.scale for side in large.shape[:2])
-        return images.resize(large, height, width), large
+            return (large,)
+        small = (shrink(large, self.scale) for shrink in self.degradations)
+        return *small, large
 
     def _draw(
-        self, whole: Pair, size: int, random: np.random.Generator
+        self, whole: memory.Arrays, size: int, random: np.random.Generator
     ) -> Pair:
         quarters, mirrored = random.integers([4, 2])
         room = np.array(whole[0].shape[:2]) - size // self.scale
         for _ in range(_DRAWS):
             top, left = random.integers(room, endpoint=True)
-            small, large = self._cut(whole, top, left, size)
+            *smalls, large = self._cut(whole, top, left, size)
             if not self.flattest or _deviation(large) >= self.flattest:
                 break
+        small = smalls[random.integers(len(smalls))]
         small, large = (np.rot90(x, quarters) for x in (small, large))
         step = -1 if mirrored else 1
         return _floats(small[:, ::step]), _floats(large[:, ::step])
 
-    def _middle(self, whole: Pair, size: int) -> Pair:
+    def _middle(self, whole: memory.Arrays, size: int) -> Pair:
         height, width = whole[0].shape[:2]
         side = size // self.scale
         top, left = (height - side) // 2, (width - side) // 2
-        small, large = self._cut(whole, top, left, size)
+        small, *_, large = self._cut(whole, top, left, size)
         return _floats(small), _floats(large)
 
-    def _cut(self, whole: Pair, top: int, left: int, size: int) -> Pair:
+    def _cut(
+        self, whole: memory.Arrays, top: int, left: int, size: int
+    ) -> memory.Arrays:
         """Cuts at a place that is given in pixels of the small picture."""
-        small, large = whole
+        *smalls, large = whole
+        side = size // self.scale
         return (
-            small[top:, left:][: size // self.scale, : size // self.scale],
+            *(small[top:, left:][:side, :side] for small in smalls),
             large[top * self.scale :, left * self.scale :][:size, :size],
         )
 

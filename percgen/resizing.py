@@ -18,11 +18,11 @@ def resize(
     width: int,
     border: str = "symmetric",
     round_between_passes: bool = False,
+    antialias: bool = True,
 ) -> np.ndarray:
-    """Returns a picture resized: bicubic (a = -0.5), antialiased.
+    """Returns a picture resized: bicubic (a = -0.5).
 
-    Pixel centres are at halves. Where a side shrinks, the cubic is stretched by
-    the factor. Rows are resized first, then columns.
+    Pixel centres are at halves. Rows are resized first, then columns.
 
     Args:
         image: `[H, W, C]`, uint8 in [0, 255], or floating in any range.
@@ -32,6 +32,8 @@ def resize(
             today's MATLAB; or `"replicate"`, its last pixel.
         round_between_passes: Whether uint8 is rounded after the first pass
             too, as MATLAB's did when the tables of SelfExSR were made.
+        antialias: Whether the cubic is stretched by the factor where a side
+            shrinks, as MATLAB's is by default.
 
     Returns:
         `[height, width, C]`: uint8, rounded and clipped, for uint8; else
@@ -64,16 +66,18 @@ def resize(
             f"`border` should be of {', '.join(_BORDERS)}. "
             f"Received: border={border!r}."
         )
-    rows = _pass(image.astype(np.float64), height, border)
+    rows = _pass(image.astype(np.float64), height, border, antialias)
     if round_between_passes:
         rows = _round(rows).astype(np.float64)
-    both = _pass(rows.swapaxes(0, 1), width, border).swapaxes(0, 1)
+    both = _pass(rows.swapaxes(0, 1), width, border, antialias).swapaxes(0, 1)
     return _round(both) if image.dtype == np.uint8 else both.astype(image.dtype)
 
 
-def _pass(image: np.ndarray, length: int, border: str) -> np.ndarray:
+def _pass(
+    image: np.ndarray, length: int, border: str, antialias: bool
+) -> np.ndarray:
     """Resizes along the first axis."""
-    index, weights = _taps(image.shape[0], length, border)
+    index, weights = _taps(image.shape[0], length, border, antialias)
     result = np.zeros((length, *image.shape[1:]))
     for tap in range(index.shape[1]):
         result += weights[:, tap, None, None] * image[index[:, tap]]
@@ -81,14 +85,16 @@ def _pass(image: np.ndarray, length: int, border: str) -> np.ndarray:
 
 
 @functools.lru_cache
-def _taps(old: int, new: int, border: str) -> tuple[np.ndarray, np.ndarray]:
+def _taps(
+    old: int, new: int, border: str, antialias: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns which pixels each new one is made of, and their weights.
 
     Returns:
         Two arrays `[new, taps]`; the weights of a pixel sum to 1.
     """
     scale = new / old
-    stretch = max(1.0, 1.0 / scale)
+    stretch = max(1.0, 1.0 / scale) if antialias else 1.0
     centres = (np.arange(new) + 0.5) / scale - 0.5
     first = np.floor(centres - _REACH * stretch).astype(int)
     index = first[:, None] + np.arange(int(np.ceil(2 * _REACH * stretch)) + 2)

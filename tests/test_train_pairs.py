@@ -357,6 +357,8 @@ class TestRefuses:
             (["--scale=8"], "(2, 3, 4). Received: scale=8"),
             (["--scale=3"], "divide by 3"),
             (["--network=residual"], "give --color=rgb"),
+            (["--network=johnson2016"], "--network=johnson2016 works in RGB"),
+            (["--degradation=bicubic,jpeg"], "Received: bicubic,jpeg"),
             (["--loss=feature"], "give --color=rgb"),
         ],
     )

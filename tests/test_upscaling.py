@@ -8,6 +8,8 @@ from percgen import networks
 from percgen.networks import residual
 from percgen.networks import upscaling
 
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
 def test_an_untrained_network_enlarges(scale, photographs):
@@ -22,8 +24,46 @@ def test_another_scale_raises():
         networks.Upscaler(3)
 
 
-def test_reloads_with_the_same_answers(tmp_path, photographs):
-    network = networks.Upscaler(2, width=4, blocks=1)
+@pytest.mark.parametrize(
+    "wrong", [{"variant": "eccv"}, {"width": 0}, {"blocks": 0}]
+)
+def test_other_wrong_arguments_raise(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+        networks.Upscaler(4, **wrong)
+
+
+@pytest.mark.parametrize(("scale", "kernels"), [(4, 400_451), (8, 437_379)])
+def test_the_papers_table(scale, kernels):
+    network = networks.Upscaler(scale, variant="johnson2016")
+    side = 288 // scale
+    assert network.compute_output_shape((4, side, side, 3)) == (4, 288, 288, 3)
+    convs = [x for x in network.layers if isinstance(x, CONVOLUTIONS)]
+    assert sum(x.count_params() for x in convs) == kernels
+    assert [(x.filters, *x.kernel_size) for x in convs] == [
+        (64, 9, 9),
+        *[(64, 3, 3)] * (8 + (2 if scale == 4 else 3)),
+        (3, 9, 9),
+    ]
+    norms = [
+        x
+        for x in network.layers
+        if isinstance(x, keras.layers.BatchNormalization)
+    ]
+    assert len(norms) == len(convs) - 1
+
+
+def test_the_papers_network_enlarges_into_the_range(photographs):
+    network = networks.Upscaler(8, 4, 1, "johnson2016")
+    pictures = photographs[:, :13, :10]
+    answer = np.asarray(network(pictures))
+    assert answer.shape == (4, 104, 80, 3)
+    assert answer.dtype == np.float32
+    assert 0.0 <= answer.min() < answer.max() <= 1.0
+
+
+@pytest.mark.parametrize("variant", ["modern", "johnson2016"])
+def test_reloads_with_the_same_answers(variant, tmp_path, photographs):
+    network = networks.Upscaler(2, width=4, blocks=1, variant=variant)
     for variable in network.trainable_variables:
         variable.assign(np.random.default_rng(0).normal(size=variable.shape))
     network.save(tmp_path / "x.keras")

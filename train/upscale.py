@@ -17,6 +17,7 @@ from absl import flags
 
 from percgen import command
 from percgen import data
+from percgen import degradation
 from percgen import networks
 from percgen import pairs
 from percgen import tasks
@@ -28,12 +29,26 @@ from train import terms
 _NETWORK = flags.DEFINE_enum(
     "network",
     "srcnn",
-    ["srcnn", "residual"],
+    ["srcnn", "residual", "johnson2016"],
     "srcnn: three convolutions over the enlarged picture (Dong et al. 2016). "
-    "residual: percgen's own, which works at the small picture's size.",
+    "residual: percgen's own, which works at the small picture's size. "
+    "johnson2016: paper C's, for feature losses.",
 )
 _SCALE = flags.DEFINE_integer(
-    "scale", 4, "How much larger: 2, 3, 4 (srcnn); 2, 4, 8 (residual)."
+    "scale", 4, "How much larger: 2, 3, 4 (srcnn); 2, 4, 8 (all others)."
+)
+_WIDTH = flags.DEFINE_integer(
+    "width", None, "Filters of all networks but srcnn; by default their own."
+)
+_BLOCKS = flags.DEFINE_integer(
+    "blocks", None, "Residual blocks, likewise; by default their own."
+)
+_DEGRADATION = flags.DEFINE_list(
+    "degradation",
+    ["bicubic"],
+    f"What makes the small pictures, of {', '.join(degradation.DEGRADATIONS)}: "
+    "antialiased as in the tables, not antialiased, or blurred as paper C's. "
+    "Of several each patch has one at random.",
 )
 _MIDDLE = flags.DEFINE_integer(
     "middle", 5, "Side of srcnn's second kernels: 9-1-5, 9-3-5 or 9-5-5."
@@ -88,16 +103,26 @@ def main() -> None:
 
 
 def _pairs(pattern: str | None) -> pairs.Pairs:
+    known = degradation.DEGRADATIONS
+    if not _DEGRADATION.value or set(_DEGRADATION.value) - set(known):
+        raise ValueError(
+            f"--degradation should be of {', '.join(known)}. "
+            f"Received: {','.join(_DEGRADATION.value)}."
+        )
+    degradations = [known[name] for name in _DEGRADATION.value]
     files = data.photographs(pattern, runner.TFDS.value)
-    return pairs.Pairs(files, _SCALE.value, _FLATTEST.value)
+    return pairs.Pairs(files, _SCALE.value, _FLATTEST.value, degradations)
 
 
 def _network() -> keras.Model:
     if _NETWORK.value == "srcnn":
         return networks.SRCNN(_SCALE.value, _MIDDLE.value, _COLOR.value)
     if _COLOR.value == "luma":
-        raise ValueError("--network=residual works in RGB: give --color=rgb.")
-    return networks.Upscaler(_SCALE.value)
+        raise ValueError(
+            f"--network={_NETWORK.value} works in RGB: give --color=rgb."
+        )
+    variant = "modern" if _NETWORK.value == "residual" else _NETWORK.value
+    return networks.Upscaler(_SCALE.value, _WIDTH.value, _BLOCKS.value, variant)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,12 @@ _WIDTH = flags.DEFINE_integer(
     "Filters of the last layer before the colors; paper B's has 32.",
     lower_bound=1,
 )
+_DENSE = flags.DEFINE_integer(
+    "dense",
+    1,
+    "Dense layers from the code to the first map; paper B's net has 3.",
+    lower_bound=1,
+)
 flags.adopt_module_key_flags(adversary)
 flags.adopt_module_key_flags(encoding)
 flags.adopt_module_key_flags(runner)
@@ -87,6 +93,7 @@ def _network(
         runner.IMAGE_SIZE.value,
         _WIDTH.value,
         **spread,
+        dense=_DENSE.value,
     )
 
 

@@ -119,6 +119,7 @@ class UpconvGenerator(keras.Model):
             as their standard deviation.
         mean: What is taken from them before: likewise, as their mean. Not in
             paper B; without it all pictures look alike for long.
+        dense: Dense layers, of vectors. Fewer learn sooner.
         name: Of the model.
 
     Raises:
@@ -133,24 +134,27 @@ class UpconvGenerator(keras.Model):
         width: int = 32,
         scale: float | Sequence[float] = 1.0,
         mean: float | Sequence[float] = 0.0,
+        dense: int = 3,
         name: str = "upconv_generator",
     ):
         features = tuple(features)
         ups = _ups(features, size) if min([*features, size]) > 0 else 0
-        if ups < 1 or width < 1 or np.min(scale) <= 0.0:
+        if min(ups, width, dense) < 1 or np.min(scale) <= 0.0:
             raise ValueError(
                 "`features` should be [N] or [H, H, C], `size` 2 to "
                 f"{2 * 2**_MOST - 1} times H (of [N]: more than {_FIRST}, at "
-                f"most {_FIRST * 2**_MOST}), `width` at least 1 and `scale` "
-                f"positive. Received: features={features}, size={size}, "
-                f"width={width}, scale={np.min(scale)}."
+                f"most {_FIRST * 2**_MOST}), `width` and `dense` at least 1 "
+                f"and `scale` positive. Received: features={features}, "
+                f"size={size}, width={width}, dense={dense}, "
+                f"scale={np.min(scale)}."
             )
         super().__init__(name=name)
         self.features, self.size = features, size
         self.width, self.scale, self.mean = width, scale, mean
+        self.dense = dense
         x = inputs = keras.Input(features)
         x = blocks.standardize(x, mean, scale)
-        self.unfold = keras.Model(inputs, _unfold(x, size, width, ups))
+        self.unfold = keras.Model(inputs, _unfold(x, size, width, ups, dense))
         self.built = True
 
     def call(self, inputs: Any, training: Any = None) -> Any:
@@ -168,6 +172,7 @@ class UpconvGenerator(keras.Model):
             "width": self.width,
             "scale": self.scale,
             "mean": self.mean,
+            "dense": self.dense,
             "name": self.name,
         }
 
@@ -185,10 +190,10 @@ def _ups(features: Sequence[int], size: int) -> int:
     return ups if 0 < ups <= _MOST else 0
 
 
-def _unfold(x: Any, size: int, width: int, ups: int) -> Any:
+def _unfold(x: Any, size: int, width: int, ups: int, dense: int) -> Any:
     if x.ndim == 2:
         side = _FIRST
-        x = _from_vector(x, width)
+        x = _from_vector(x, width, dense)
     else:
         side = math.ceil(size / 2**ups)
         x = _from_map(x, side, width)
@@ -205,8 +210,8 @@ def _unfold(x: Any, size: int, width: int, ups: int) -> Any:
     return layers.Cropping2D((crop, crop), dtype="float32")(x)
 
 
-def _from_vector(x: Any, width: int) -> Any:
-    for number in (7, 6, 5):
+def _from_vector(x: Any, width: int, dense: int) -> Any:
+    for number in range(dense + 4, 4, -1):
         x = blocks.dense(x, _UNITS * width, name=f"defc{number}")
     # Channels first, as in Caffe, whose weights then fit.
     x = layers.Reshape([-1, _FIRST, _FIRST])(x)

@@ -5,6 +5,7 @@ Reference:
     based on deep networks", NIPS 2016 (paper B), section 4.2.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,10 @@ from keras import layers
 
 from percgen.networks import upconv
 from percgen.networks import upconv_blocks as blocks
+
+# Of a picture's codes at first. With that of their means, codes of all pictures
+# together are then spread as the prior; they are slow to come there by `kl`.
+_VARIANCE = 0.25
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -35,6 +40,7 @@ class UpconvVAE(keras.Model):
         width: As of `UpconvGenerator`.
         scale: As of `UpconvGenerator`, of the encoder's features.
         mean: Likewise.
+        dense: As of `UpconvGenerator`, for the decoder.
         name: Of the model.
 
     Raises:
@@ -50,12 +56,14 @@ class UpconvVAE(keras.Model):
         width: int = 32,
         scale: float | Sequence[float] = 1.0,
         mean: float | Sequence[float] = 0.0,
+        dense: int = 3,
         name: str = "upconv_vae",
     ):
         super().__init__(name=name)
-        generator = upconv.UpconvGenerator([code], size, width)
+        generator = upconv.UpconvGenerator([code], size, width, dense=dense)
         self.encoder, self.code, self.size = encoder, code, size
         self.width, self.scale, self.mean = width, scale, mean
+        self.dense = dense
         shape = encoder.compute_output_shape([None, size, size, 3])[1:]
         self.bottleneck = _bottleneck(shape, code, scale, mean)
         self.decoder = generator.unfold
@@ -79,6 +87,7 @@ class UpconvVAE(keras.Model):
             "width": self.width,
             "scale": self.scale,
             "mean": self.mean,
+            "dense": self.dense,
             "name": self.name,
         }
 
@@ -100,6 +109,15 @@ def _bottleneck(
 ) -> keras.Model:
     features = keras.Input(shape)
     flat = layers.Flatten()(blocks.standardize(features, mean, scale))
-    names = ("mean", "log_variance")
-    codes = [layers.Dense(code, name=name)(flat) for name in names]
-    return keras.Model(features, codes)
+    mean_of_code = layers.Dense(
+        code,
+        kernel_initializer=keras.initializers.VarianceScaling(1.0 - _VARIANCE),
+        name="mean",
+    )
+    log_variance = layers.Dense(
+        code,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(math.log(_VARIANCE)),
+        name="log_variance",
+    )
+    return keras.Model(features, [mean_of_code(flat), log_variance(flat)])
