@@ -46,16 +46,17 @@ _LAYER = flags.DEFINE_string("layer", "relu5", "Of AlexNet, that is encoded.")
 flags.set_default(experiment.LOSSES, ["squared_error", "alexnet", "compact"])
 
 # Layers that DeePSiM compares.
-_COMPARED = {"alexnet": "relu5", "compact": "relu3_1"}
+_COMPARED = {"alexnet": "relu5", "compact": "relu2_2"}
 _JUDGED, _SHOWN = ("fire5", "fire9"), 10
 # In few steps codes only come to carry pictures if that costs nothing at first,
 # and if pixels alone lead until they do. What it costs then is chosen by hand,
 # as in paper B: DeePSiM's terms are larger than that of pixels alone.
-_KL = "--kl_weight=0@0/1e-3@600"
+_KL = "--kl_weight=0@0/2e-4@400"
 _STAGES = (
-    "--kl_weight=0@0/4e-3@600",
-    "--feature_weight=0@400/1@600",
-    "--adversarial_weight=0@500/0.07@700",
+    "--kl_weight=0@0/1e-3@400",
+    "--feature_weight=0@100/1@300",
+    "--adversarial_weight=0@200/0.3@500",
+    "--spectral",
 )
 _PAPER = (*experiment.ADAM, *experiment.DISCRIMINATOR)
 _TEXT = """Frechet distances of {count} pictures of {side} x {side}, drawn from
@@ -173,7 +174,8 @@ def _training(loss: str, seed: int) -> experiment.Training:
         f"--images={_PHOTOGRAPHS.value}",
         f"--image_size={_side()}",
         f"--width={32 if full else 16}",
-        f"--code={4096 if full else 128}",
+        f"--code={4096 if full else 64}",
+        f"--dense={3 if full else 1}",
         *(_PAPER if full else ()),
         f"--batch_size={64 if full else 16}",
         f"--steps={steps}",

@@ -1,0 +1,124 @@
+"""How networks of super-resolution are judged, on sets of pictures."""
+
+import glob
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import numpy as np
+import tqdm
+
+from benchmarks import experiment
+from percgen import degradation
+from percgen import evaluation
+from percgen import images
+from percgen import losses
+
+Sets = Mapping[str, Sequence[np.ndarray]]
+
+MEASURES = (("PSNR", 2), ("SSIM", 4), ("MS-SSIM", 4))
+WINDOW = 160  # Side of what is shown.
+_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+def read(folder: str, scale: int) -> list[np.ndarray]:
+    """Returns the pictures of a test set, uint8, cut to multiples of the scale.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    paths = sorted(files(f"{folder}/*"))
+    if not paths:
+        raise ValueError(f"{folder}: no pictures there; see --test_sets.")
+    return [
+        evaluation.crop_to_multiple(images.read_as_is(path), scale)
+        for path in paths
+    ]
+
+
+def files(pattern: str) -> list[str]:
+    """Returns the pictures of globs, separated by commas."""
+    return [
+        path
+        for part in pattern.split(",")
+        for path in glob.glob(part)
+        if path.lower().endswith(_ENDINGS)
+    ]
+
+
+def enlarge(
+    network: Callable,
+    true: np.ndarray,
+    scale: int,
+    shrink: degradation.Degradation = degradation.bicubic,
+) -> np.ndarray:
+    """Returns what a network makes of a picture that was shrunk, uint8."""
+    small = shrink(true, scale)
+    small = np.broadcast_to(small, [*small.shape[:2], 3])
+    answer = network(small[None].astype(np.float32) / np.float32(255))[0]
+    answer = images.to_uint8(np.asarray(answer))
+    return answer[..., : true.shape[2]]  # All channels of a gray one are alike.
+
+
+def measure(
+    sets: Sets,
+    scale: int,
+    network: Callable,
+    shrink: degradation.Degradation = degradation.bicubic,
+    distance: Callable[[np.ndarray, np.ndarray], float] | None = None,
+) -> experiment.Scores:
+    """Returns the mean of each measure over each set, as "SET MEASURE".
+
+    Args:
+        sets: Pictures by name of the set.
+        scale: How much smaller the network gets them.
+        network: From `[1, H, W, 3]` to that, larger by the scale.
+        shrink: What makes the small pictures.
+        distance: A further measure, "distance", of two uint8 pictures.
+    """
+    found = {}
+    for name, pictures in sets.items():
+        scores = []
+        for true in tqdm.tqdm(pictures, desc=name, leave=False):
+            pred = enlarge(network, true, scale, shrink)
+            further = [] if distance is None else [distance(true, pred)]
+            scores.append([*score(true, pred, scale), *further])
+        names = [*(x for x, _ in MEASURES), "distance"]
+        means = np.mean(scores, axis=0)
+        for one, mean in zip(names, means, strict=False):
+            found[f"{name} {one}"] = float(mean)
+    return found
+
+
+def score(
+    true: np.ndarray, pred: np.ndarray, scale: int
+) -> tuple[float, float, float]:
+    """Returns PSNR, SSIM and MS-SSIM, of luma, a border left out."""
+    protocol = evaluation.Protocol("y", scale)
+    x, y = (
+        protocol.prepare(image)[None].astype(np.float32) / np.float32(255)
+        for image in (true, pred)
+    )
+    return (
+        evaluation.psnr(true, pred, protocol),
+        evaluation.ssim(true, pred, protocol),
+        float(losses.ms_ssim(x, y, scales=None)[0]),
+    )
+
+
+def sheet(
+    name: str, sets: Sets, scale: int, networks: Sequence[Callable]
+) -> str:
+    """Shows the middles of a few pictures: true, then by each network."""
+    some = [x for pictures in sets.values() for x in pictures[:2]]
+    some = [x for x in some if min(x.shape[:2]) >= WINDOW and x.shape[2] == 3]
+    rows = [np.stack([_middle(x) for x in some])]
+    for network in networks:
+        made = [_middle(enlarge(network, x, scale)) for x in some]
+        rows.append(np.stack(made))
+    return experiment.write_sheet(name, [row / 255.0 for row in rows])
+
+
+def _middle(image: np.ndarray) -> np.ndarray:
+    top, left = ((side - WINDOW) // 2 for side in image.shape[:2])
+    return image[top : top + WINDOW, left : left + WINDOW]

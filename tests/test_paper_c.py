@@ -1,0 +1,66 @@
+"""The experiments of paper C: each trains, judges, and goes on from there."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from percgen import degradation
+from percgen import evaluation
+from percgen import images
+
+
+@pytest.fixture
+def folder(tmp_path, photographs):
+    """Returns a folder of two photographs, 180 x 180."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, photo in enumerate(images.to_uint8(photographs[:2])):
+        square = Image.fromarray(photo).resize((180, 180), Image.LANCZOS)
+        square.save(folder / f"{number}.png")
+    return folder
+
+
+def enlarged(path, shrink):
+    """Returns the PSNR of a picture made small, and large again by bicubic."""
+    true = images.read(path)
+    small = degradation.DEGRADATIONS[shrink](true, 4)
+    large = images.resize(small, *true.shape[:2])
+    return evaluation.psnr(true, large, evaluation.Protocol("y", 4))
+
+
+def test_upscaling_trains_each_once(run, folder, tmp_path):
+    page = tmp_path / "report" / "upscaling.md"
+    line = [
+        "benchmarks.upscaling",
+        f"--photographs={folder}/*.png",
+        f"--test_sets={folder}",
+        "--vgg16=random",
+        "--squeezenet=random",
+        f"--folder={tmp_path / 'runs'}",
+        "--steps=1",
+        f"--output={page}",
+    ]
+    done = run(*line)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("$ python -m train.upscale") == 3
+    paths = sorted(folder.iterdir())
+    found = re.findall(r"^\| (.*) \|$", page.read_text(), re.MULTILINE)
+    header, _, *rows = (row.split(" | ") for row in found)
+    assert header[1:] == ["PSNR", "SSIM", "MS-SSIM", "distance", "aliased PSNR"]
+    assert [row[0] for row in rows] == ["bicubic", "pixel", "feature", "ours"]
+    for row in rows:
+        psnr, ssim, ms_ssim, distance, aliased = map(float, row[1:])
+        assert 0.0 < ssim < 1.0
+        assert 0.0 < ms_ssim < 1.0
+        assert distance > 0.0
+        assert min(psnr, aliased) > 0.0
+    for column, shrink in ((1, "bicubic"), (5, "aliased")):
+        expected = np.mean([enlarged(path, shrink) for path in paths])
+        assert float(rows[0][column]) == pytest.approx(expected, abs=0.006)
+    sheet = images.read(page.parent / "upscaling_x4.jpg")
+    assert sheet.shape[0] >= 5 * 160
+    again = run(*line)
+    assert "$ python" not in again.stdout
+    assert again.stdout == page.read_text()
