@@ -13,7 +13,14 @@ PACKAGES = ("percgen", "train", "serving", "benchmarks")
 FILES = sorted(
     path for folder in PACKAGES for path in (ROOT / folder).rglob("*.py")
 )
-ANY_BACKEND = ("ops", "losses", "comparators", "networks", "metrics")
+ANY_BACKEND = (
+    "ops",
+    "losses",
+    "comparators",
+    "networks",
+    "metrics",
+    "compat",
+)
 
 
 def read_build():
