@@ -212,7 +212,7 @@ def test_draws_by_each_loss(run, tmp_path, photographs):
         assert far[0] > floor[0] > 0.0
     for loss in ("squared_error", "compact"):
         sheet = images.read(tmp_path / "report" / f"vae_{loss}.png")
-        assert sheet.shape == (6 * 72 + 8, 10 * 72 + 8, 3)
+        assert sheet.shape == (8 * 72 + 8, 10 * 72 + 8, 3)
     again = run(*line)
     assert "$ python" not in again.stdout
     assert again.stdout == report

@@ -293,6 +293,19 @@ class TestSample:
         (first, *_) = data.Files(f"{photos}/*.png").panel(4, 64)
         np.testing.assert_array_equal(sheet[8:72, 8:72], images.to_uint8(first))
 
+    def test_draws_codes_like_photographs(self, sample, finished, run, photos):
+        like = f"--like={photos}/*.png"
+        folder = finished("train.vae", run)
+        network = keras.saving.load_model(folder / "generator.keras")
+        pictures = data.Files(f"{photos}/*.png").panel(4, 64)
+        codes, _ = network.bottleneck(network.encoder(pictures))
+        middle = network.decoder(np.mean(codes, axis=0, keepdims=True))
+        drawn = sample(like, "--count=2", "--spread=0")
+        expected = images.to_uint8(np.asarray(middle)[0]).astype(int)
+        assert np.abs(drawn[8:72, 8:72] - expected).max() <= 1
+        some = sample(like, "--count=8").astype(float)[8:72, 8:]
+        assert np.abs(some[:, :64] - some[:, 72:136]).mean() > 0.0
+
     def test_goes_between(self, sample, photos):
         pair = f"{photos}/0.png,{photos}/1.png"
         restored = sample(f"--restore={pair}")[80:144]
@@ -305,6 +318,7 @@ class TestSample:
         [
             (["--between=one.png"], "should be two photographs"),
             (["--between=a,b", "--restore=c"], "--restore or --between"),
+            (["--like=a", "--restore=c"], "Received: --restore and --like"),
             (["--run=nowhere"], "No finished training: nowhere"),
         ],
     )

@@ -56,6 +56,25 @@ class TestNetwork:
         assert restored.shape == photographs.shape
         np.testing.assert_array_equal(restored, network.decoder(mean))
 
+    def test_codes_begin_as_wide_as_the_prior(self, network):
+        random = np.random.default_rng(0)
+        features = 0.05 + 0.1 * random.normal(size=[500, 4, 4, 16])
+        mean, log_variance = network.bottleneck(features)
+        np.testing.assert_allclose(log_variance, np.log(0.25), rtol=1e-6)
+        assert np.var(mean) == pytest.approx(0.75, rel=0.1)
+
+    @pytest.mark.parametrize("dense", [1, 3])
+    def test_the_decoders_dense_layers(self, network, dense):
+        encoder = network.encoder
+        other = networks.UpconvVAE(encoder, 12, 64, 2, dense=dense)
+        found = [
+            (layer.kernel.shape[0], layer.units)
+            for layer in other.decoder.layers
+            if isinstance(layer, layers.Dense)
+        ]
+        assert found == [(12, 256), (256, 256), (256, 256)][:dense]
+        assert other.get_config()["dense"] == dense
+
     def test_alexnet_is_kept_in_it(self, photographs, tmp_path):
         alexnet = comparators.AlexNet(["conv2"], weights="random")
         encoder = keras.Model(alexnet.input, alexnet.output["conv2"])
@@ -118,6 +137,18 @@ class TestTask:
         assert pictures.shape == (3, 64, 64, 3)
         np.testing.assert_array_equal(task.sample(3, seed=5), pictures)
         assert np.any(task.sample(3, seed=6) != pictures)
+
+    def test_codes_of_all_pictures_together(self):
+        random = np.random.default_rng(0)
+        mean = random.normal(size=[5, 2, 2]) * [1.0, 3.0]
+        log_variance = random.normal(size=[5, 2, 2])
+        which = random.integers(5, size=400_000)
+        noise = random.normal(size=[400_000, 2, 2])
+        codes = mean[which] + np.exp(log_variance / 2)[which] * noise
+        codes = codes.reshape([-1, 4])
+        found = tasks.vae.aggregated_posterior(mean, log_variance)
+        np.testing.assert_allclose(found[0], codes.mean(0), atol=0.02)
+        np.testing.assert_allclose(found[1], np.cov(codes.T), atol=0.06)
 
     def test_a_network_without_gaussians_is_refused(self, task):
         with pytest.raises(ValueError, match="`bottleneck` that gives"):

@@ -6,6 +6,8 @@ two photographs. Takes what `train.vae` left, or `train.reconstruct
 
 Example:
     python -m train.sample --run=runs/vae --output=drawn.png
+    python -m train.sample --run=runs/vae --like='photos/*.jpg' \
+        --output=like.png
     python -m train.sample --run=runs/vae --restore='photos/*.jpg' \
         --output=restored.png
     python -m train.sample --run=runs/vae --between=one.jpg,other.jpg \
@@ -36,16 +38,28 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of codes that are drawn.")
 _SPREAD = flags.DEFINE_float(
     "spread", 1.0, "Of codes that are drawn; 1 is the prior's.", lower_bound=0.0
 )
+_LIKE = flags.DEFINE_string(
+    "like",
+    None,
+    "Glob of photographs, all of whose codes together tell the Gaussian that "
+    "codes are drawn from, in place of the standard one: a short training does "
+    "not bring them there.",
+)
 _RESTORE = flags.DEFINE_string(
     "restore", None, "Glob of photographs, shown above what they become."
 )
 _BETWEEN = flags.DEFINE_list("between", None, "Two photographs' paths.")
 _ACROSS = 8
+_MOST, _AT_ONCE = 1000, 50  # Photographs of --like.
 
 
 def main() -> None:
-    if _RESTORE.value and _BETWEEN.value:
-        raise ValueError("Give --restore or --between, or neither.")
+    given = [flag for flag in (_RESTORE, _BETWEEN, _LIKE) if flag.value]
+    if len(given) > 1:
+        raise ValueError(
+            "Give --restore or --between or --like, or none. Received: "
+            f"{' and '.join(f'--{flag.name}' for flag in given)}."
+        )
     network = _load(pathlib.Path(_RUN.value) / "generator.keras")
     if _RESTORE.value:
         rows = _restore(network)
@@ -78,7 +92,26 @@ def _load(path: pathlib.Path) -> keras.Model:
 def _draw(network: keras.Model) -> list[np.ndarray]:
     shape = [_COUNT.value, *network.decoder.input.shape[1:]]
     codes = keras.random.normal(shape, stddev=_SPREAD.value, seed=_SEED.value)
+    if _LIKE.value:
+        codes = _like(network, np.asarray(codes))
     return _rows(network, codes)
+
+
+def _like(network: keras.Model, codes: np.ndarray) -> np.ndarray:
+    """Gives codes that are spread as the standard Gaussian photographs' own."""
+    photographs = data.Files(_LIKE.value)
+    count = min(_MOST, max(2, len(photographs.paths)))
+    pictures = photographs.panel(count, _size(network))
+    found = [
+        network.bottleneck(network.encoder(part, training=False))
+        for part in np.array_split(pictures, -(-count // _AT_ONCE))
+    ]
+    mean, covariance = tasks.vae.aggregated_posterior(
+        *(np.concatenate(part) for part in zip(*found, strict=True))
+    )
+    factor = np.linalg.cholesky(covariance)
+    flat = mean + codes.reshape([len(codes), -1]) @ factor.T
+    return flat.reshape(codes.shape).astype(np.float32)
 
 
 def _restore(network: keras.Model) -> list[np.ndarray]:

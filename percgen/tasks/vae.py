@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from percgen import losses
@@ -120,6 +121,30 @@ class VAE(deepsim.DeePSiM):
     def sample(self, count: int, seed: int = 0) -> tf.Tensor:
         """Returns pictures `[count, H, W, C]` of codes drawn from the prior."""
         return _sample(self.generator, count, seed)
+
+
+def aggregated_posterior(
+    mean: np.ndarray, log_variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the Gaussian that codes of many pictures have together.
+
+    Of all Gaussians it is the prior by which `kl` would be the least. Where a
+    training was too short for codes to be spread as the standard one, pictures
+    of codes drawn from this one are more like those it has seen.
+
+    Args:
+        mean: Of each picture's codes, `[N, ...]`, N at least 2.
+        log_variance: Likewise.
+
+    Returns:
+        Mean `[D]` and covariance `[D, D]` of codes laid flat.
+    """
+    flat, log_variance = (
+        np.asarray(x, np.float64).reshape([len(x), -1])
+        for x in (mean, log_variance)
+    )
+    own = np.diag(np.exp(log_variance).mean(axis=0))
+    return flat.mean(axis=0), np.cov(flat, rowvar=False, ddof=0) + own
 
 
 def is_stochastic(network: keras.Model) -> bool:
