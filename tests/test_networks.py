@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from percgen import networks
-from percgen.networks import residual
+from percgen.networks import picture_layers
 
 VARIANTS = ("modern", "johnson2016")
 
@@ -89,7 +89,7 @@ def test_the_modern_form_pads_every_convolution_by_reflection(photographs):
     paddings = [
         layer.padding
         for layer in generator.layers
-        if isinstance(layer, residual.ReflectionPadding2D)
+        if isinstance(layer, picture_layers.ReflectionPadding2D)
     ]
     sizes = [layer.kernel_size[0] for layer in convolutions(generator)]
     assert paddings == [size // 2 for size in sizes]
@@ -99,7 +99,10 @@ def test_the_modern_form_pads_every_convolution_by_reflection(photographs):
 def test_reflection_is_numpys(padding, photographs):
     each = (padding, padding)
     expected = np.pad(photographs, [(0, 0), each, each, (0, 0)], mode="reflect")
-    for layer in (residual.ReflectionPadding2D, residual.MirrorFrame2D):
+    for layer in (
+        picture_layers.ReflectionPadding2D,
+        picture_layers.MirrorFrame2D,
+    ):
         np.testing.assert_array_equal(layer(padding)(photographs), expected)
 
 
@@ -107,8 +110,74 @@ def test_a_frame_may_be_larger_than_the_picture(photographs):
     small = photographs[:, :16, :21]
     each = (40, 40)
     expected = np.pad(small, [(0, 0), each, each, (0, 0)], mode="reflect")
-    actual = residual.MirrorFrame2D(40)(small)
+    actual = picture_layers.MirrorFrame2D(40)(small)
     np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.fixture(scope="module")
+def painter():
+    """Returns a network of three styles, each unlike the others."""
+    keras.utils.set_random_seed(0)
+    network = networks.StyleGenerator(width=4, styles=3)
+    random = np.random.default_rng(0)
+    for layer in affines(network):
+        for rows in (layer.scale, layer.shift):
+            rows.assign(random.uniform(0.5, 1.5, rows.shape))
+    return network
+
+
+def affines(network):
+    kind = picture_layers.StyleAffine
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_each_style_alone_is_a_network_of_one(painter, photographs, number):
+    pictures = photographs[:2, :33, :41]
+    alone = networks.StyleGenerator(width=4)
+    rows = iter(affines(painter))
+    for layer in alone.layers:
+        if isinstance(layer, keras.layers.GroupNormalization):
+            own = next(rows)
+            layer.set_weights([own.scale[number], own.shift[number]])
+    pairs = zip(convolutions(alone), convolutions(painter), strict=True)
+    for one, other in pairs:
+        one.set_weights(other.get_weights())
+    weights = np.tile(np.eye(3, dtype=np.float32)[number], [2, 1])
+    painted = painter([pictures, weights])
+    assert painted.shape == pictures.shape
+    np.testing.assert_allclose(painted, alone(pictures), atol=1e-5)
+
+
+def test_styles_are_told_picture_by_picture(painter, photographs):
+    weights = np.array([[1, 0, 0], [0, 0.5, 0.5], [0.2, 0.3, 0.5], [0, 0, 1]])
+    weights = weights.astype(np.float32)
+    together = painter([photographs, weights])
+    for number in range(4):
+        one = slice(number, number + 1)
+        alone = painter([photographs[one], weights[one]])
+        np.testing.assert_allclose(alone, together[one], atol=1e-5)
+    assert np.abs(together[0] - painter([photographs[:1], weights[3:]])).max()
+
+
+def test_styles_are_kept(painter, photographs, tmp_path):
+    painter.save(tmp_path / "x.keras")
+    again = keras.saving.load_model(tmp_path / "x.keras")
+    pair = [photographs, np.full([4, 3], 1 / 3, np.float32)]
+    np.testing.assert_array_equal(again(pair), painter(pair))
+
+
+def test_what_a_network_of_styles_refuses(painter, photographs):
+    with pytest.raises(ValueError, match="style_weights"):
+        painter(photographs)
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 3\)"):
+        painter([photographs, np.ones([4, 2], np.float32)])
+    with pytest.raises(ValueError, match="at least 16 x 16"):
+        painter([photographs[:, :15], np.ones([4, 3], np.float32)])
+    with pytest.raises(ValueError, match="styles=2, variant='johnson2016'"):
+        networks.StyleGenerator("johnson2016", styles=2)
+    with pytest.raises(ValueError, match="styles=0"):
+        networks.StyleGenerator(styles=0)
 
 
 def test_unknown_arguments_raise():

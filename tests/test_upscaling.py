@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from percgen import losses
 from percgen import networks
-from percgen.networks import residual
+from percgen.networks import picture_layers
 from percgen.networks import upscaling
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
@@ -91,7 +91,7 @@ def test_the_shuffle_is_tensorflows():
 
 def test_a_convolution_by_blocks_is_the_convolution():
     pictures = tf.random.stateless_normal([2, 20, 24, 5], [0, 0])
-    plain, blocks = keras.layers.Conv2D(3, 9), residual.BlockConv2D(3, 9)
+    plain, blocks = keras.layers.Conv2D(3, 9), picture_layers.BlockConv2D(3, 9)
     slopes = []
     for layer in (plain, blocks):
         layer.build(pictures.shape)

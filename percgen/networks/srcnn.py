@@ -15,7 +15,7 @@ from keras import layers
 from keras import ops
 
 from percgen import ops as house_ops
-from percgen.networks.residual import ReflectionPadding2D
+from percgen.networks.picture_layers import ReflectionPadding2D
 
 SMALLEST = 3  # Enlarged twice, it may be reflected by the first layer's 4.
 _REACH = 2  # Of the cubic on either side, in pixels.

@@ -1,0 +1,135 @@
+"""Layers of picture networks that Keras does not have."""
+
+from typing import Any
+
+import keras
+from keras import layers
+from keras import ops
+
+from percgen import ops as house_ops
+
+
+@keras.saving.register_keras_serializable("percgen")
+class ReflectionPadding2D(layers.Layer):
+    """Frames pictures with their mirror image, the border pixel not repeated.
+
+    Args:
+        padding: Pixels on each side; less than the picture's height and width.
+        **kwargs: Of `keras.layers.Layer`.
+    """
+
+    def __init__(self, padding: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.padding = padding
+
+    def call(self, inputs: Any) -> Any:
+        each = [self.padding, self.padding]
+        return ops.pad(inputs, [[0, 0], each, each, [0, 0]], mode="reflect")
+
+    def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+        return _grown(shape, self.padding)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable("percgen")
+class MirrorFrame2D(ReflectionPadding2D):
+    """Frames pictures like `ReflectionPadding2D`, of whatever size they are.
+
+    A picture smaller than the frame is mirrored more than once. Gathers rows
+    and columns, which is slow to differentiate: meant for a network's input.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        shape = ops.shape(inputs)
+        for axis in (1, 2):
+            index = self._mirror(shape[axis])
+            inputs = ops.take(inputs, index, axis=axis)
+        return inputs
+
+    def _mirror(self, size: Any) -> Any:
+        period = 2 * (size - 1)
+        away = ops.arange(size + 2 * self.padding, dtype="int32") - self.padding
+        away = ops.mod(away, period)
+        return ops.minimum(away, period - away)
+
+
+@keras.saving.register_keras_serializable("percgen")
+class BlockConv2D(layers.Conv2D):
+    """A convolution of stride 1 that computes 2 x 2 positions as one.
+
+    The same numbers, from one kernel shifted to each of the four places: with
+    three filters, a CPU is twice as fast at four times as many and stride 2.
+    Takes `[B, H, W, C]` and gives `[B, H - K + 1, W - K + 1, filters]`, which
+    have to be even.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        kernels = [
+            ops.pad(self.kernel, [[a, 1 - a], [b, 1 - b], [0, 0], [0, 0]])
+            for a in (0, 1)
+            for b in (0, 1)
+        ]
+        x = ops.conv(inputs, ops.concatenate(kernels, -1), strides=2)
+        return house_ops.depth_to_space(x, 2) + self.bias
+
+
+@keras.saving.register_keras_serializable("percgen")
+class CropLike(layers.Layer):
+    """Cuts the first of two batches of pictures to the size of the second."""
+
+    def call(self, inputs: Any) -> Any:
+        images, like = inputs
+        shape = ops.shape(like)
+        return images[:, : shape[1], : shape[2]]
+
+    def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+        images, like = shape
+        return (images[0], like[1], like[2], images[3])
+
+
+@keras.saving.register_keras_serializable("percgen")
+class StyleAffine(layers.Layer):
+    """Scales and shifts channels as a mixture of styles does.
+
+    Takes a pair, maps `[B, H, W, C]` and weights `[B, styles]`. Each style has
+    a row of scales, ones at first, and one of shifts, zeros at first.
+
+    Args:
+        styles: How many.
+        **kwargs: Of `keras.layers.Layer`.
+    """
+
+    def __init__(self, styles: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.styles = styles
+
+    def build(self, shapes: Any) -> None:
+        shape = [self.styles, shapes[0][-1]]
+        self.scale = self.add_weight(shape=shape, initializer="ones")
+        self.shift = self.add_weight(shape=shape, initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        maps, weights = inputs
+        scale, shift = (
+            (weights @ ops.cast(rows, weights.dtype))[:, None, None]
+            for rows in (self.scale, self.shift)
+        )
+        return maps * scale + shift
+
+    def compute_output_shape(self, shapes: Any) -> Any:
+        return shapes[0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "styles": self.styles}
+
+
+def _grown(shape: Any, padding: int) -> tuple[int | None, ...]:
+    batch, height, width, channels = shape
+    return (
+        batch,
+        None if height is None else height + 2 * padding,
+        None if width is None else width + 2 * padding,
+        channels,
+    )
