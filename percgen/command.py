@@ -6,6 +6,7 @@ traceback (`--verbosity=1` shows it all the same).
 
 import contextlib
 import os
+import pathlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -80,6 +81,25 @@ def run(
             sys.exit(INTERRUPTED)
 
     app.run(guarded, flags_parser=_parse)
+
+
+def picture_to_write(flag: flags.FlagHolder) -> pathlib.Path:
+    """Returns the path that a flag gives, if a picture can be written there.
+
+    Raises:
+        ValueError: If it ends neither in .png nor in .jpg, or has no folder.
+        OSError: If the folder cannot be written.
+    """
+    path = pathlib.Path(flag.value)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ValueError(
+            f"--{flag.name} should end in .png or .jpg. Received: {path}."
+        )
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"--{flag.name}: no folder {path.parent}.")
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise PermissionError(f"--{flag.name}: cannot write {path}.")
+    return path
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from scipy import optimize
 
+from percgen import descent
 from percgen import ops
 
 _NORM_EXPONENT = 6  # Of Mahendran and Vedaldi (recalled).
@@ -31,8 +31,8 @@ def invert(
 
         ||f(x) - f||^2 / ||f||^2 + total_variation * TV(z) + norm * mean |z|^6
 
-    from faint noise about mid gray, by L-BFGS (`scipy.optimize.minimize`) with
-    values kept in [0, 1]. TV is `ops.total_variation` with exponent 2.
+    from faint noise about mid gray, by L-BFGS (`descent.lbfgs`) with values
+    kept in [0, 1]. TV is `ops.total_variation` with exponent 2.
 
     Differs from Mahendran and Vedaldi: L-BFGS in place of gradient descent with
     momentum; the weights of the prior are ours, for means in place of sums.
@@ -54,41 +54,24 @@ def invert(
             all zeros.
     """
 
-    @tf.function
-    def judge(z: tf.Tensor, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(z)
-            missed = tf.reduce_sum(tf.square(encode(0.5 + z / 2.0) - wanted))
-            loss = (
-                missed / tf.reduce_sum(tf.square(wanted))
-                + total_variation * tf.reduce_sum(ops.total_variation(z))
-                + norm * tf.reduce_mean(tf.abs(z) ** _NORM_EXPONENT)
-            )
-        return loss, tape.gradient(loss, z)
+    def judge(z: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        missed = tf.reduce_sum(tf.square(encode(0.5 + z / 2.0) - wanted))
+        return (
+            missed / tf.reduce_sum(tf.square(wanted))
+            + total_variation * tf.reduce_sum(ops.total_variation(z))
+            + norm * tf.reduce_mean(tf.abs(z) ** _NORM_EXPONENT)
+        )
 
     shape = [1, size, size, 3]
     _refuse(encode(tf.fill(shape, 0.5)).shape[1:], features)
+    slope = descent.differentiate(judge)
     rng = np.random.default_rng(seed)
     pictures = []
     for wanted in np.asarray(features, np.float32):
-
-        def call(
-            flat: np.ndarray, wanted: np.ndarray = wanted[None]
-        ) -> tuple[float, np.ndarray]:
-            z = tf.constant(flat.reshape(shape), tf.float32)
-            loss, gradient = judge(z, tf.constant(wanted))
-            return float(loss), np.asarray(gradient, np.float64).ravel()
-
-        found = optimize.minimize(
-            call,
-            rng.normal(scale=0.02, size=np.prod(shape)),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=optimize.Bounds(-1.0, 1.0),
-            # Of a mean each pixel's gradient is small; by the default it stops.
-            options={"maxiter": steps, "gtol": 0.0, "ftol": 1e-12},
-        )
-        pictures.append(0.5 + found.x.reshape(shape[1:]) / 2.0)
+        noise = rng.normal(scale=0.02, size=shape)
+        given = [tf.constant(wanted[None])]
+        found = descent.lbfgs(slope, noise, (-1.0, 1.0), steps, given)
+        pictures.append(0.5 + found[0] / 2.0)
     return np.stack(pictures).astype(np.float32)
 
 

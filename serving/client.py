@@ -115,11 +115,7 @@ def file_to_send(path: str | os.PathLike) -> bytes:
 def main(argv: Sequence[str]) -> None:
     if len(argv) != 1:
         raise ValueError(f"Expected one photograph. Received: {len(argv)}.")
-    out = pathlib.Path(_OUT.value)
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise ValueError(f"--out should end in .png or .jpg. Received: {out}.")
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"--out: no folder {out.parent}.")
+    out = command.picture_to_write(_OUT)
     quality = 0 if out.suffix.lower() == ".png" else _JPEG_QUALITY
     content = file_to_send(argv[0])
     with connect(_SERVER.value, _MAX_MEGABYTES.value << 20) as channel:

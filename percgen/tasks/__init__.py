@@ -11,6 +11,7 @@ from percgen.tasks.pause import Pause as Pause
 from percgen.tasks.reconstruct import Reconstruct as Reconstruct
 from percgen.tasks.schedules import Piecewise as Piecewise
 from percgen.tasks.schedules import parse_weight as parse_weight
+from percgen.tasks.style_objective import StyleObjective as StyleObjective
 from percgen.tasks.stylize import Stylize as Stylize
 from percgen.tasks.task import Task as Task
 from percgen.tasks.task import Weight as Weight

@@ -13,6 +13,18 @@ Terms = dict[str, tf.Tensor]
 Weight = float | Callable[[tf.Tensor], tf.Tensor]
 
 
+def refuse_weights(weights: Mapping[str, Weight]) -> None:
+    """Raises `ValueError` if a weight is negative or infinite, or all are 0."""
+    numbers = [w for w in weights.values() if not callable(w)]
+    if not any(weights.values()) or not all(
+        0.0 <= number < math.inf for number in numbers
+    ):
+        raise ValueError(
+            "`weights` should not be negative, and one at least positive. "
+            f"Received: weights={dict(weights)}."
+        )
+
+
 class Task(keras.Model):
     """Trains a generator on a weighted sum of terms.
 
@@ -38,14 +50,7 @@ class Task(keras.Model):
         self, generator: keras.Model, weights: Mapping[str, Weight], name: str
     ):
         super().__init__(name=name)
-        numbers = [w for w in weights.values() if not callable(w)]
-        if not any(weights.values()) or not all(
-            0.0 <= number < math.inf for number in numbers
-        ):
-            raise ValueError(
-                "`weights` should not be negative, and one at least positive. "
-                f"Received: weights={dict(weights)}."
-            )
+        refuse_weights(weights)
         self.generator = generator
         self.term_weights = dict(weights)
         self.trackers = [
