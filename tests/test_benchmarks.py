@@ -85,6 +85,57 @@ def test_comparators_prints_its_tables(run, refused, tmp_path):
     assert "expected BxHxWx3. Received: 12x12" in error
 
 
+def test_optimization_prints_and_draws(
+    run, refused, flags, generator, tmp_path
+):
+    style, images_flag = flags[:2]
+    network = tmp_path / "generator.keras"
+    generator.save(network)
+    given = [
+        style,
+        f"--held_out={images_flag.partition('=')[2]}",
+        f"--generator={network}",
+        "--pictures=2",
+        "--style_size=64",
+        "--sizes=64,96",
+        "--whole=64",
+        "--sampled=2",
+        "--judged=64",
+        "--iterations=2,4",
+        f"--output={tmp_path / 'table.md'}",
+    ]
+    done = run("benchmarks.optimization", *given)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "table.md").read_text() == done.stdout
+    times = re.findall(
+        r"\| (\d+) x \1 \| [\d.]+ \| (\d) \| (all|2 iter)", done.stdout
+    )
+    assert times == [
+        ("64", "2", "all"),
+        ("64", "4", "all"),
+        ("96", "2", "all"),
+        ("96", "4", "2 iter"),
+    ]
+    rows = re.findall(r"\| 64 x 64 \| (content|noise) \| (.*) \|", done.stdout)
+    assert [start for start, _ in rows] == ["content", "noise"]
+    for _, row in rows:
+        first, _, early, late = map(float, row.split(" | ")[:4])
+        assert first > early > late
+    assert "compact.npz, sha256" in done.stdout
+    assert str(tmp_path) not in done.stdout
+    sheet = images.read(tmp_path / "optimization_paintings.jpg")
+    assert sheet.shape == (4 * 72 + 8, 2 * 72 + 8, 3)
+    assert min(images.read(tmp_path / "optimization.png").shape[:2]) > 300
+    # A network that has learnt by other losses is no match.
+    (tmp_path / "flags.txt").write_text("--style_weight=7.0\n")
+    error = refused("benchmarks.optimization", *given)
+    assert "trained by other losses than --style_weight=5.0" in error
+    error = refused("benchmarks.optimization", *given, "--iterations=few")
+    assert "--iterations should be whole numbers. Received: few." in error
+    error = refused("benchmarks.optimization", *given[:2])
+    assert "Give --photographs to train on, or --generator." in error
+
+
 def test_evaluation_says_what_it_lacks(refused, tmp_path):
     error = refused("benchmarks.evaluation", f"--data={tmp_path}")
     assert "no PNG pictures there; see --data" in error
