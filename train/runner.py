@@ -82,11 +82,15 @@ _LOG_EVERY = 10
 _PANEL, _PANEL_SIDE = 4, 256
 
 
-def run(make_task: Callable[[], tasks.Task]) -> None:
+def run(
+    make_task: Callable[[], tasks.Stylize],
+    paint: Callable[[tasks.Stylize, np.ndarray], list[np.ndarray]],
+) -> None:
     """Trains a generator on photographs, and leaves it in the workdir.
 
     Args:
         make_task: Makes the compiled task; called inside the strategy's scope.
+        paint: From a task and the panel to the rows of the sheet below it.
 
     Raises:
         ValueError: If the flags do not fit the machine, the photographs or the
@@ -100,7 +104,7 @@ def run(make_task: Callable[[], tasks.Task]) -> None:
     small = shown.panel(_PANEL, IMAGE_SIZE.value)
 
     def sheet(task: tasks.Task) -> np.ndarray:
-        return panels.contact_sheet([panel, panels.paint(task, panel)])
+        return panels.contact_sheet([panel, *paint(task, panel)])
 
     strategy = make_strategy(STRATEGY.value)
     task = train(

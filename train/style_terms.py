@@ -9,8 +9,12 @@ from percgen import images
 from percgen import losses
 from train import comparison
 
-_STYLE_IMAGE = flags.DEFINE_string(
-    "style_image", None, "Picture whose style to take on.", required=True
+_STYLE_IMAGE = flags.DEFINE_list(
+    "style_image",
+    None,
+    "Picture whose style to take on; or several, separated by commas, which "
+    "train.stylize teaches one network, and train.optimize mixes.",
+    required=True,
 )
 _STYLE_SIZE = flags.DEFINE_integer(
     "style_size",
@@ -67,24 +71,28 @@ def refuse_small(side: int, what: str) -> None:
         )
 
 
-def read() -> np.ndarray:
-    """Returns the style picture, `[1, H, W, 3]` in [0, 1].
+def read() -> list[np.ndarray]:
+    """Returns the style pictures, each `[1, H, W, 3]` in [0, 1].
 
     Raises:
-        ValueError: If it cannot be read or is too small.
+        ValueError: If one cannot be read or is too small.
     """
-    image = images.open_rgb(_STYLE_IMAGE.value)
+    return [_read(path) for path in _STYLE_IMAGE.value]
+
+
+def _read(path: str) -> np.ndarray:
+    image = images.open_rgb(path)
     if min(image.size) < _SMALLEST_STYLE:
         raise ValueError(
             f"--style_image should be at least {_SMALLEST_STYLE} x "
-            f"{_SMALLEST_STYLE} pixels. {_STYLE_IMAGE.value} is "
+            f"{_SMALLEST_STYLE} pixels. {path} is "
             f"{image.width} x {image.height}."
         )
     image = images.shrink(image, _STYLE_SIZE.value)
     return np.asarray(image, np.float32)[None] / 255.0
 
 
-def arguments(style_image: np.ndarray, seed: int) -> dict[str, Any]:
+def arguments(style_image: list[np.ndarray], seed: int) -> dict[str, Any]:
     """Returns what `tasks.Stylize` and `tasks.StyleObjective` both take.
 
     Args:

@@ -4,6 +4,8 @@ Example:
     python -m train.stylize --style_image=starry_night.jpg \
         --images='photos/*.jpg' --workdir=runs/starry
     python -m train.stylize --flagfile=runs/starry/flags.txt  # Goes on.
+    python -m train.stylize --style_image=starry_night.jpg,wave.jpg \
+        --images='photos/*.jpg' --workdir=runs/both  # One network.
     tensorboard --logdir=runs
 
 Ctrl-C stops; the same command goes on from the last checkpoint. Then
@@ -11,11 +13,13 @@ Ctrl-C stops; the same command goes on from the last checkpoint. Then
 """
 
 import keras
+import numpy as np
 from absl import flags
 
 from percgen import command
 from percgen import networks
 from percgen import tasks
+from train import panels
 from train import runner
 from train import style_terms
 
@@ -35,13 +39,29 @@ def main() -> None:
 
     def make_task() -> tasks.Stylize:
         task = tasks.Stylize(
-            networks.StyleGenerator(_VARIANT.value, _WIDTH.value),
+            networks.StyleGenerator(
+                _VARIANT.value, _WIDTH.value, len(style_image)
+            ),
             **style_terms.arguments(style_image, runner.SEED.value),
+            seed=runner.SEED.value,
         )
         task.compile(keras.optimizers.Adam(runner.LEARNING_RATE.value))
         return task
 
-    runner.run(make_task)
+    runner.run(make_task, _paint)
+
+
+def _paint(task: tasks.Stylize, panel: np.ndarray) -> list[np.ndarray]:
+    """Returns the panel in each style."""
+    styles = task.objective.styles
+    if styles == 1:
+        return [panels.paint(task, panel)]
+    return [
+        np.asarray(task.generator([panel, weights]))
+        for weights in np.eye(styles, dtype=np.float32)[:, None].repeat(
+            len(panel), axis=1
+        )
+    ]
 
 
 if __name__ == "__main__":

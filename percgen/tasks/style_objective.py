@@ -8,6 +8,7 @@ References:
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ class StyleObjective:
     Args:
         feature: The feature loss.
         style: The style loss, over the same comparator.
-        style_image: `[1, H, W, 3]`, RGB in [0, 1].
+        style_image: `[1, H, W, 3]`, RGB in [0, 1]; or several such, of any
+            sizes, of which paintings take on mixtures.
         weights: Of `feature`, `style` and `total_variation`.
         scales: Sizes at which style is compared, each half the one before. The
             second and later ones reach strokes larger than the comparator's
@@ -50,7 +52,7 @@ class StyleObjective:
         self,
         feature: losses.FeatureLoss,
         style: losses.StyleLoss,
-        style_image: np.ndarray,
+        style_image: np.ndarray | Sequence[np.ndarray],
         weights: Mapping[str, float],
         scales: int = 1,
     ):
@@ -62,39 +64,58 @@ class StyleObjective:
         refuse_weights(weights)
         if feature.comparator is not style.comparator:
             raise ValueError("`feature` and `style` should share a comparator.")
-        if scales < 1 or min(style_image.shape[1:3]) < 16 * 2**scales:
+        if isinstance(style_image, np.ndarray):
+            style_image = [style_image]
+        least = min(min(image.shape[1:3]) for image in style_image)
+        if scales < 1 or least < 16 * 2**scales:
             raise ValueError(
                 "`scales` should be at least 1, and leave the style picture 32 "
                 f"pixels. Received: scales={scales}, a style picture of shape "
-                f"{style_image.shape}."
+                f"{[image.shape for image in style_image]}."
             )
         self.feature, self.style = feature, style
         self.weights = dict(weights)
         # Unchecked: a painting of Johnson et al.'s network may leave [0, 1].
         self.roughness = losses.TotalVariationLoss(check=False)
         self.comparator: Any = feature.comparator
+        self.styles = len(style_image)
+        each = [self._styles(tf.constant(x), scales) for x in style_image]
+        # At each scale Gram matrices by layer, `[styles, C, C]`.
         self.targets = [
-            {layer: np.asarray(gram) for layer, gram in grams.items()}
-            for grams in self._styles(tf.constant(style_image), scales)
+            {
+                layer: np.concatenate([grams[layer] for grams in at_scale])
+                for layer in at_scale[0]
+            }
+            for at_scale in zip(*each, strict=True)
         ]
 
     def describe(self, photographs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what paintings should keep of photographs `[B, H, W, 3]`."""
         return self.feature.describe(self.comparator(photographs))
 
-    def terms(self, content: Features, paintings: tf.Tensor) -> Terms:
+    def terms(
+        self,
+        content: Features,
+        paintings: tf.Tensor,
+        style_weights: tf.Tensor | None = None,
+    ) -> Terms:
         """Returns each term, unweighted: `[B]`.
 
         Args:
             content: Of the photographs, by `describe`.
             paintings: `[B, H, W, 3]`, of the photographs' size.
+            style_weights: How much of each style a painting should take,
+                `[B, styles]` or `[1, styles]`, of sum 1; by default of all
+                alike.
         """
+        if style_weights is None:
+            style_weights = tf.fill([1, self.styles], 1.0 / self.styles)
         features = self.comparator(paintings)
         return {
             "feature": self.feature.compare(
                 content, self.feature.describe(features)
             ),
-            "style": self._style(paintings, features),
+            "style": self._style(paintings, features, style_weights),
             "total_variation": self.roughness.call(None, paintings),
         }
 
@@ -108,9 +129,21 @@ class StyleObjective:
             ]
         )
 
-    def _style(self, paintings: tf.Tensor, features: Features) -> tf.Tensor:
+    def _style(
+        self,
+        paintings: tf.Tensor,
+        features: Features,
+        style_weights: tf.Tensor,
+    ) -> tf.Tensor:
         grams = self._styles(paintings, len(self.targets), features)
-        pairs = zip(self.targets, grams, strict=True)
+        wanted = [
+            {
+                layer: tf.einsum("bs,scd->bcd", style_weights, gram)
+                for layer, gram in target.items()
+            }
+            for target in self.targets
+        ]
+        pairs = zip(wanted, grams, strict=True)
         return tf.add_n([self.style.compare(*pair) for pair in pairs])
 
     def _styles(
