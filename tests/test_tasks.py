@@ -176,3 +176,89 @@ def test_two_comparators_raise(style_image):
             style_image,
             WEIGHTS,
         )
+
+
+class TestStyles:
+    """One network, one objective, several styles."""
+
+    @pytest.fixture
+    def style_images(self, photographs):
+        return [photographs[:1], photographs[1:2, :48, :40]]
+
+    @pytest.fixture
+    def task(self, style_images):
+        keras.utils.set_random_seed(0)
+        task = tasks.Stylize(
+            networks.StyleGenerator(width=4, styles=2),
+            losses.FeatureLoss(VGG, {"relu2_1": 1.0}),
+            losses.StyleLoss(VGG, {"relu1_2": 1.0, "relu2_1": 1.0}),
+            style_images,
+            WEIGHTS,
+        )
+        task.compile(keras.optimizers.Adam(1e-2))
+        return task
+
+    def test_each_painting_is_compared_with_its_own(
+        self, task, style_images, photographs
+    ):
+        weights = tf.one_hot([1, 0, 1, 1], 2)
+        content = task.objective.describe(photographs)
+        found = task.objective.terms(content, photographs[::-1], weights)
+        expected = [
+            task.style.call(style_images[style], photographs[3 - i : 4 - i])[0]
+            for i, style in enumerate([1, 0, 1, 1])
+        ]
+        np.testing.assert_allclose(found["style"], expected, rtol=1e-4)
+
+    def test_a_mixture_wants_the_mean_of_gram_matrices(
+        self, task, style_images, photographs
+    ):
+        grams = [
+            task.style.describe(task.comparator(image))["relu2_1"]
+            for image in style_images
+        ]
+        own = task.style.describe(task.comparator(photographs))["relu2_1"]
+        wanted = 0.3 * grams[0] + 0.7 * grams[1]
+        content = task.objective.describe(photographs)
+        mixed = task.objective.terms(
+            content, photographs, tf.constant([[0.3, 0.7]])
+        )
+        first = [
+            task.style.describe(task.comparator(image))["relu1_2"]
+            for image in style_images
+        ]
+        rest = 0.3 * first[0] + 0.7 * first[1]
+        rest -= task.style.describe(task.comparator(photographs))["relu1_2"]
+        expected = np.mean(np.square(own - wanted), (1, 2))
+        expected += np.mean(np.square(rest), (1, 2))
+        np.testing.assert_allclose(mixed["style"], expected, rtol=1e-4)
+
+    def test_each_picture_has_the_style_of_its_place(self, task, photographs):
+        painted = task(tf.constant(photographs))
+        weights = tf.one_hot([0, 1, 0, 1], 2)
+        expected = task.generator([tf.constant(photographs), weights])
+        np.testing.assert_array_equal(painted, expected)
+
+    def test_styles_are_drawn_anew_at_each_step(self, task, photographs):
+        batch = tf.constant(np.repeat(photographs[:1], 8, axis=0))
+        seen = set()
+        for step in range(4):
+            task.optimizer.iterations.assign(step)
+            style = task.terms(batch, training=True)["style"].numpy()
+            again = task.terms(batch, training=True)["style"].numpy()
+            np.testing.assert_array_equal(style, again)
+            seen.add(tuple(np.round(style / style.max(), 3)))
+            assert len(np.unique(np.round(style / style.max(), 3))) <= 2
+        assert len(seen) > 1
+
+    def test_learns_both_on_held_out_photographs(self, task, photographs):
+        unseen = tf.constant(photographs[2:])
+        before = task.terms(unseen, training=False)["style"]
+        task.fit(repeated(photographs[:2], 60), verbose=0, shuffle=False)
+        after = task.terms(unseen, training=False)["style"]
+        assert np.all(after < 0.9 * before)
+        assert np.mean(after) < 0.2 * np.mean(before)
+
+    def test_a_network_of_another_number_is_refused(self, style_images):
+        with pytest.raises(ValueError, match="2 styles.*Received: one of 1"):
+            make_task(style_images)

@@ -251,3 +251,43 @@ def test_the_published_setting(run, flags, tmp_path):
     assert done.returncode == 0, done.stderr
     generator = keras.saving.load_model(tmp_path / "run" / "generator.keras")
     assert generator.variant == "johnson2016"
+
+
+@pytest.fixture(scope="session")
+def two_styles(tmp_path_factory, flags, photographs):
+    """Returns the workdir of a run of two styles."""
+    folder = tmp_path_factory.mktemp("styles")
+    other = Image.fromarray(images.to_uint8(photographs[2]))
+    other.resize((70, 66)).save(folder / "other.png")
+    style, *rest = flags
+    line = [
+        *(sys.executable, "-m", "train.stylize"),
+        f"{style},{folder / 'other.png'}",
+        *rest,
+        f"--workdir={folder / 'run'}",
+    ]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+class TestStyles:
+    def test_the_sheet_has_a_row_for_each(self, two_styles):
+        sheet = images.read(two_styles / "samples.png").astype(float)
+        assert sheet.shape == (3 * 264 + 8, 1064, 3)
+        network = keras.saving.load_model(two_styles / "generator.keras")
+        assert network.styles == 2
+        shown = sheet[8:264, 8:264].astype(np.float32) / 255
+        for row, weights in ((1, [[1.0, 0.0]]), (2, [[0.0, 1.0]])):
+            painted = network([shown[None], np.array(weights, np.float32)])
+            expected = np.asarray(painted[0]) * 255
+            found = sheet[264 * row + 8 : 264 * row + 264, 8:264]
+            np.testing.assert_allclose(found, expected, atol=1)
+
+    def test_a_missing_style_is_refused(self, refused, flags, tmp_path):
+        style, *rest = flags
+        message = refused(
+            "train.stylize", f"{style},x.png", *rest, f"--workdir={tmp_path}/x"
+        )
+        assert "x.png" in message
+        assert not (tmp_path / "x").exists()
