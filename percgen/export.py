@@ -17,6 +17,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
+from percgen import painting
 from percgen import signatures
 
 _WARMUP = "tf_serving_warmup_requests"
@@ -46,7 +47,8 @@ def export(
     """Publishes a generator as a version of a served model.
 
     Args:
-        generator: RGB in [0, 1], `[B, H, W, 3]`, to the same.
+        generator: RGB in [0, 1], `[B, H, W, 3]`, to the same; or, with several
+            `styles`, of these and of weights `[B, styles]`.
         model_dir: Folder of the model's versions.
         version: Number of the version; by default the next one.
         limits: What a request may ask for.
@@ -142,7 +144,7 @@ def _write(
     extra = draft / "assets.extra"
     extra.mkdir()
     with tf.io.TFRecordWriter(str(extra / _WARMUP)) as writer:
-        for request in _warmup_requests(limits):
+        for request in _warmup_requests(generator, limits):
             writer.write(_prediction_log(*request))
 
 
@@ -158,7 +160,9 @@ def _side(limits: signatures.Limits) -> int:
     return min(_WARMUP_SIDE, math.isqrt(limits.max_pixels))
 
 
-def _warmup_requests(limits: signatures.Limits) -> list[Request]:
+def _warmup_requests(
+    generator: keras.Model, limits: signatures.Limits
+) -> list[Request]:
     """Returns what a server runs before it takes its first real request."""
     picture = _picture(_side(limits), _side(limits))
     png = np.array([tf.io.encode_png(picture).numpy()], object)
@@ -190,17 +194,18 @@ def _prove(
 ) -> int:
     """Compares a reloaded version with the generator, on an odd size too."""
     loaded = tf.saved_model.load(str(version))
-    for request in _warmup_requests(limits):
-        _ask(loaded, *request)
+    unasked = _unasked(generator)
+    for signature, inputs in _warmup_requests(generator, limits):
+        _ask(loaded, signature, unasked | inputs)
     worst = 0
     side = _side(limits)
     for width in (side, max(limits.smallest, side // 2 | 1)):
         picture = _picture(side, width)
-        painted = generator(picture[None] / np.float32(255.0), training=False)
+        painted = _paint(generator, picture[None] / np.float32(255.0))
         expected = np.round(np.clip(painted[0], 0.0, 1.0) * 255.0)
         png = np.array([tf.io.encode_png(picture).numpy()], object)
-        coded = _ask(loaded, "serving_default", {"image_bytes": png})
-        raw = _ask(loaded, "pixels", {"images": picture[None]})
+        coded = _ask(loaded, "serving_default", {"image_bytes": png, **unasked})
+        raw = _ask(loaded, "pixels", {"images": picture[None], **unasked})
         for answer in (
             tf.io.decode_png(coded["image_bytes"][0]),
             raw["images"][0],
@@ -213,6 +218,20 @@ def _prove(
             "levels."
         )
     return worst
+
+
+def _unasked(generator: keras.Model) -> dict[str, np.ndarray]:
+    """Returns what a painter does when nothing is wished."""
+    styles = getattr(generator, "styles", None)
+    return {} if styles is None else painting.Wishes(styles).defaults
+
+
+def _paint(generator: keras.Model, images: np.ndarray) -> tf.Tensor:
+    """Returns the generator's own answer, in its first style."""
+    if getattr(generator, "styles", 1) == 1:
+        return generator(images, training=False)
+    weights = _unasked(generator)["style_weights"]
+    return generator([tf.constant(images), tf.constant(weights)])
 
 
 def _ask(

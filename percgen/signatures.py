@@ -9,14 +9,15 @@ gets INVALID_ARGUMENT and the reason.
 
 import dataclasses
 from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_PNG_HEADER = 33  # Bytes of the mark and the first chunk.
+from percgen import coded_pictures
+from percgen import painting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,65 +66,140 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
 
     `pixels` takes and gives `images`, uint8 RGB `[B, H, W, 3]`, of no more
     pixels together than one picture may have.
-    """
-    as_png = tf.constant([0])
 
-    def paint(images: tf.Tensor) -> tf.Tensor:
-        painted = generator(tf.cast(images, tf.float32) / 255.0, training=False)
-        return tf.cast(
-            tf.clip_by_value(painted, 0.0, 1.0) * 255.0 + 0.5, tf.uint8
-        )
+    Of a network that paints, one with `styles`, both also take the inputs of
+    `painting.Wishes`, each one row or one for each picture.
+    """
+    if hasattr(generator, "styles"):
+        return _of_painter(generator, limits)
+    as_png = _as_png()
+
+    def paint(images: tf.Tensor, _: Sequence[tf.Tensor]) -> tf.Tensor:
+        return _levels(generator(_floats(images), training=False))
 
     def serving_default(
         image_bytes: tf.Tensor, jpeg_quality: Any = as_png
     ) -> dict[str, tf.Tensor]:
-        image_bytes = _check_batch(tf.ensure_shape(image_bytes, [None]), limits)
-        quality = _one_for_each(
-            tf.ensure_shape(jpeg_quality, [None]), image_bytes
-        )
-
-        def one(item: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            image = _decode(item[0], limits)
-            return _encode(paint(image[None])[0], item[1])
-
-        painted = tf.map_fn(
-            one,
-            (image_bytes, quality),
-            fn_output_signature=tf.string,
-            parallel_iterations=1,
-        )
-        return {"image_bytes": painted}
+        return _answer(paint, image_bytes, jpeg_quality, {}, limits)
 
     def pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        images = _check_batch(
-            tf.ensure_shape(images, [None, None, None, 3]), limits
-        )
-        shape = tf.shape(images, out_type=tf.int64)
-        checks = [
-            _check_size(shape[1], shape[2], limits),
-            # Computed at once: together they may need the memory of one.
-            tf.debugging.Assert(
-                tf.reduce_prod(shape[:3]) <= limits.max_pixels,
-                [f"batch too large: at most {limits.max_pixels} pixels in all"],
-            ),
-        ]
-        with tf.control_dependencies(checks):
-            images = tf.identity(images)
-        return {"images": paint(images)}
+        return {"images": paint(_check_pixels(images, limits), ())}
 
     return {
-        "serving_default": Signature(
-            serving_default,
-            [
-                tf.TensorSpec([None], tf.string, name="image_bytes"),
-                tf.TensorSpec([None], tf.int32, name="jpeg_quality"),
-            ],
-        ),
-        "pixels": Signature(
-            pixels,
-            [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")],
-        ),
+        "serving_default": Signature(serving_default, _CODED),
+        "pixels": Signature(pixels, _PIXELS),
     }
+
+
+def _of_painter(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
+    wishes = painting.Wishes(generator.styles)
+    as_png = _as_png()
+    weights, full, no = map(tf.constant, wishes.defaults.values())
+
+    def paint(images: tf.Tensor, wished: Sequence[tf.Tensor]) -> tf.Tensor:
+        return _levels(painting.paint(generator, _floats(images), *wished))
+
+    def serving_default(
+        image_bytes: tf.Tensor,
+        jpeg_quality: Any = as_png,
+        style_weights: Any = weights,
+        strength: Any = full,
+        preserve_color: Any = no,
+    ) -> dict[str, tf.Tensor]:
+        wished = wishes.check(
+            style_weights=style_weights,
+            strength=strength,
+            preserve_color=preserve_color,
+        )
+        return _answer(paint, image_bytes, jpeg_quality, wished, limits)
+
+    def pixels(
+        images: tf.Tensor,
+        style_weights: Any = weights,
+        strength: Any = full,
+        preserve_color: Any = no,
+    ) -> dict[str, tf.Tensor]:
+        images = _check_pixels(images, limits)
+        wished = wishes.check(
+            style_weights=style_weights,
+            strength=strength,
+            preserve_color=preserve_color,
+        )
+        rows = [_one_for_each(k, x, images) for k, x in wished.items()]
+        return {"images": paint(images, rows)}
+
+    return {
+        "serving_default": Signature(serving_default, [*_CODED, *wishes.specs]),
+        "pixels": Signature(pixels, [*_PIXELS, *wishes.specs]),
+    }
+
+
+_CODED = [
+    tf.TensorSpec([None], tf.string, name="image_bytes"),
+    tf.TensorSpec([None], tf.int32, name="jpeg_quality"),
+]
+_PIXELS = [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")]
+
+
+def _answer(
+    paint: Callable[[tf.Tensor, Sequence[tf.Tensor]], tf.Tensor],
+    image_bytes: tf.Tensor,
+    jpeg_quality: tf.Tensor,
+    wished: Mapping[str, tf.Tensor],
+    limits: Limits,
+) -> dict[str, tf.Tensor]:
+    """Returns what `serving_default` gives, one picture after the other."""
+    image_bytes = _check_batch(tf.ensure_shape(image_bytes, [None]), limits)
+    given = {"jpeg_quality": tf.ensure_shape(jpeg_quality, [None]), **wished}
+    rows = [_one_for_each(k, x, image_bytes) for k, x in given.items()]
+
+    def one(item: Sequence[tf.Tensor]) -> tf.Tensor:
+        content, quality, *wished = item
+        image = coded_pictures.decode(
+            content, limits.smallest, limits.max_pixels
+        )
+        painted = paint(image[None], [x[None] for x in wished])
+        return coded_pictures.encode(painted[0], quality)
+
+    painted = tf.map_fn(
+        one,
+        (image_bytes, *rows),
+        fn_output_signature=tf.string,
+        parallel_iterations=1,
+    )
+    return {"image_bytes": painted}
+
+
+def _as_png() -> tf.Tensor:
+    # A tensor: of other defaults the served signature does not tell.
+    return tf.constant([0])
+
+
+def _floats(images: tf.Tensor) -> tf.Tensor:
+    return tf.cast(images, tf.float32) / 255.0
+
+
+def _levels(images: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.clip_by_value(images, 0.0, 1.0) * 255.0 + 0.5, tf.uint8)
+
+
+def _check_pixels(images: tf.Tensor, limits: Limits) -> tf.Tensor:
+    images = _check_batch(
+        tf.ensure_shape(images, [None, None, None, 3]), limits
+    )
+    shape = tf.shape(images, out_type=tf.int64)
+    checks = [
+        coded_pictures.check_size(
+            shape[1], shape[2], limits.smallest, limits.max_pixels
+        ),
+        # Computed at once: together they may need the memory of one.
+        tf.debugging.Assert(
+            tf.reduce_prod(shape[:3]) <= limits.max_pixels,
+            [f"batch too large: at most {limits.max_pixels} pixels in all"],
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(images)
 
 
 def _check_batch(batch: tf.Tensor, limits: Limits) -> tf.Tensor:
@@ -139,101 +215,18 @@ def _check_batch(batch: tf.Tensor, limits: Limits) -> tf.Tensor:
         return tf.identity(batch)
 
 
-def _one_for_each(quality: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    given, wanted = tf.size(quality), tf.size(images)
+def _one_for_each(name: str, given: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Returns one row for each image, of as many or of one."""
+    count, wanted = tf.shape(given)[0], tf.shape(images)[0]
     fits = tf.debugging.Assert(
-        (given == 1) | (given == wanted),
-        ["jpeg_quality should hold one number, or one for each image"],
+        (count == 1) | (count == wanted),
+        [f"{name} should hold one {_row(given)}, or one for each image"],
     )
     with tf.control_dependencies([fits]):
-        return tf.broadcast_to(quality, tf.shape(images))
-
-
-def _check_size(
-    height: tf.Tensor, width: tf.Tensor, limits: Limits
-) -> tf.Operation:
-    most = tf.constant(limits.max_pixels, tf.int64)
-    low, high = tf.minimum(height, width), tf.maximum(height, width)
-    return tf.group(
-        tf.debugging.Assert(
-            low >= limits.smallest,
-            [
-                "image too small: at least "
-                f"{limits.smallest} x {limits.smallest} pixels"
-            ],
-        ),
-        # The longer side too, lest the product of a forged header overflow.
-        tf.debugging.Assert(
-            (high <= most) & (height * width <= most),
-            [f"image too large: at most {limits.max_pixels} pixels"],
-        ),
-    )
-
-
-def _decode(content: tf.Tensor, limits: Limits) -> tf.Tensor:
-    """Returns uint8 `[H, W, 3]` of one PNG or JPEG file."""
-    is_png = tf.equal(tf.strings.substr(content, 0, len(_PNG)), _PNG)
-    is_jpeg = tf.equal(tf.strings.substr(content, 0, len(_JPEG)), _JPEG)
-    known = tf.debugging.Assert(
-        is_png | is_jpeg, ["only PNG and JPEG are accepted"]
-    )
-    with tf.control_dependencies([known]):
-        content = tf.identity(content)
-    height, width = tf.cond(
-        is_png, lambda: _png_size(content), lambda: _jpeg_size(content)
-    )
-    with tf.control_dependencies([_check_size(height, width, limits)]):
-        content = tf.identity(content)
-    image = tf.cond(
-        is_png,
-        lambda: _over_white(tf.io.decode_png(content, channels=4)),
-        lambda: tf.io.decode_jpeg(
-            content, channels=3, dct_method="INTEGER_ACCURATE"
-        ),
-    )
-    return tf.ensure_shape(image, [None, None, 3])
-
-
-def _png_size(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    long_enough = tf.debugging.Assert(
-        tf.strings.length(content) >= _PNG_HEADER, ["truncated PNG header"]
-    )
-    with tf.control_dependencies([long_enough]):
-        header = tf.strings.substr(content, 16, 8)
-    digits = tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int64)
-    width, height = tf.unstack(
-        tf.linalg.matvec(
-            tf.reshape(digits, [2, 4]),
-            tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64),
+        return tf.broadcast_to(
+            given, tf.concat([[wanted], tf.shape(given)[1:]], 0)
         )
-    )
-    return height, width
 
 
-def _jpeg_size(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    shape = tf.cast(tf.io.extract_jpeg_shape(content), tf.int64)
-    return shape[0], shape[1]
-
-
-def _over_white(rgba: tf.Tensor) -> tf.Tensor:
-    rgba = tf.cast(rgba, tf.float32)
-    opacity = rgba[..., 3:] / 255.0
-    image = rgba[..., :3] * opacity + 255.0 * (1.0 - opacity)
-    return tf.cast(image + 0.5, tf.uint8)
-
-
-def _encode(image: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-    legal = tf.debugging.Assert(
-        (quality >= 0) & (quality <= 100),
-        ["jpeg_quality should be 0 (PNG) or 1 to 100"],
-    )
-    with tf.control_dependencies([legal]):
-        quality = tf.identity(quality)
-    # PNG compression of 1: the default takes 15 times as long for 17 % less.
-    return tf.cond(
-        tf.equal(quality, 0),
-        lambda: tf.io.encode_png(image, compression=1),
-        lambda: tf.raw_ops.EncodeJpegVariableQuality(
-            images=image, quality=quality
-        ),
-    )
+def _row(given: tf.Tensor) -> str:
+    return "number" if given.shape.rank == 1 else "row"

@@ -3,6 +3,8 @@ r"""Sends a photograph to a served model and keeps the painting.
 Example:
     python -m serving.client --server=localhost:8500 --model=starry \
         photo.jpg -o painting.png
+    python -m serving.client --model=paintings --style_weights=0,1,1,0,0,0 \
+        --strength=0.8 photo.jpg -o painting.png  # Two of six styles.
 
 Needs no TensorFlow. The painting is PNG, or JPEG when OUT ends in .jpg.
 """
@@ -30,6 +32,22 @@ _MODEL = flags.DEFINE_string("model", None, "Name of the model.", required=True)
 _OUT = flags.DEFINE_string(
     "out", None, "File to write, .png or .jpg.", short_name="o", required=True
 )
+_STYLE_WEIGHTS = flags.DEFINE_list(
+    "style_weights",
+    None,
+    "How much of each style that the model has, as 0,1,1; they count by their "
+    "sum. By default the first style.",
+)
+_STRENGTH = flags.DEFINE_float(
+    "strength",
+    None,
+    "From 0, the photograph, to 1, the painting, which is the default.",
+    lower_bound=0.0,
+    upper_bound=1.0,
+)
+_PRESERVE_COLOR = flags.DEFINE_bool(
+    "preserve_color", None, "Keep the photograph's colours; paint its light."
+)
 _TIMEOUT = flags.DEFINE_float(
     "timeout", 60.0, "Seconds to wait for the answer.", lower_bound=0.001
 )
@@ -40,7 +58,13 @@ _MAX_MEGABYTES = flags.DEFINE_integer(
 _DESCRIPTORS = pathlib.Path(__file__).with_name(
     "tensorflow_serving.descriptors"
 )
-_DT_INT32, _DT_STRING = 3, 7
+# Of each type: its number in a request, and the field that holds values.
+_TYPES = {
+    float: (1, "float_val"),
+    int: (3, "int_val"),
+    bytes: (7, "string_val"),
+    bool: (10, "bool_val"),
+}
 _JPEG_QUALITY = 95
 
 
@@ -63,6 +87,9 @@ def generate(
     content: bytes,
     jpeg_quality: int = 0,
     timeout: float = 60.0,
+    style_weights: Sequence[float] | None = None,
+    strength: float | None = None,
+    preserve_color: bool | None = None,
 ) -> bytes:
     """Sends one PNG or JPEG file, and returns the one that comes back.
 
@@ -72,21 +99,26 @@ def generate(
         content: Bytes of the file.
         jpeg_quality: 0 asks for PNG, 1 to 100 for JPEG.
         timeout: Seconds to wait.
+        style_weights: How much of each style, for a model that paints.
+        strength: From 0, the photograph, to 1, the painting; likewise.
+        preserve_color: Whether chroma stays the photograph's; likewise.
 
     Raises:
         ServerError: With the reason, in one line.
     """
     request = _message("PredictRequest")()
     request.model_spec.name = model
-    image = request.inputs["image_bytes"]
-    image.dtype = _DT_STRING
-    image.tensor_shape.dim.add(size=1)
-    image.string_val.append(content)
+    _fill(request.inputs["image_bytes"], bytes, [content])
     if jpeg_quality:
-        quality = request.inputs["jpeg_quality"]
-        quality.dtype = _DT_INT32
-        quality.tensor_shape.dim.add(size=1)
-        quality.int_val.append(jpeg_quality)
+        _fill(request.inputs["jpeg_quality"], int, [jpeg_quality])
+    if style_weights is not None:
+        weights = request.inputs["style_weights"]
+        weights.tensor_shape.dim.add(size=1)
+        _fill(weights, float, style_weights)
+    if strength is not None:
+        _fill(request.inputs["strength"], float, [strength])
+    if preserve_color is not None:
+        _fill(request.inputs["preserve_color"], bool, [preserve_color])
     predict = channel.unary_unary(
         "/tensorflow.serving.PredictionService/Predict",
         request_serializer=_message("PredictRequest").SerializeToString,
@@ -97,6 +129,14 @@ def generate(
     except grpc.RpcError as error:
         raise ServerError(_reason(error)) from error
     return response.outputs["image_bytes"].string_val[0]
+
+
+def _fill(tensor: Any, kind: type, values: Sequence[Any]) -> None:
+    """Gives a tensor one more axis, with these values."""
+    number, field = _TYPES[kind]
+    tensor.dtype = number
+    tensor.tensor_shape.dim.add(size=len(values))
+    getattr(tensor, field).extend(values)
 
 
 def file_to_send(path: str | os.PathLike) -> bytes:
@@ -117,11 +157,19 @@ def main(argv: Sequence[str]) -> None:
         raise ValueError(f"Expected one photograph. Received: {len(argv)}.")
     out = command.picture_to_write(_OUT)
     quality = 0 if out.suffix.lower() == ".png" else _JPEG_QUALITY
+    weights = _weights()
     content = file_to_send(argv[0])
     with connect(_SERVER.value, _MAX_MEGABYTES.value << 20) as channel:
         try:
             painting = generate(
-                channel, _MODEL.value, content, quality, _TIMEOUT.value
+                channel,
+                _MODEL.value,
+                content,
+                quality,
+                _TIMEOUT.value,
+                weights,
+                _STRENGTH.value,
+                _PRESERVE_COLOR.value,
             )
         except ServerError as error:
             raise ServerError(
@@ -129,6 +177,23 @@ def main(argv: Sequence[str]) -> None:
             ) from error
     images.write_bytes(out, painting)
     print(f"Wrote {out}")
+
+
+def _weights() -> list[float] | None:
+    """Reads --style_weights.
+
+    Raises:
+        ValueError: If they are no numbers.
+    """
+    if _STYLE_WEIGHTS.value is None:
+        return None
+    try:
+        return [float(weight) for weight in _STYLE_WEIGHTS.value]
+    except ValueError:
+        raise ValueError(
+            "--style_weights should be numbers. "
+            f"Received: {','.join(_STYLE_WEIGHTS.value)}."
+        ) from None
 
 
 @functools.cache
