@@ -1,7 +1,7 @@
-r"""Paper C's super-resolution: by pixels, by features, and percgen's own.
+r"""Paper C's super-resolution: by pixels, by features, and what is in the box.
 
-Trains the paper's network by pixels and by VGG's features, and percgen's own
-network by pixels; judges them beside bicubic.
+Trains the paper's network by pixels and by VGG's features; judges both beside
+bicubic and percgen's own networks, those of percgen/pretrained.
 
 Example:
     python -m benchmarks.upscaling --photographs='photos/*.jpg' \
@@ -18,6 +18,7 @@ import functools
 import pathlib
 from collections.abc import Callable
 
+import keras
 import numpy as np
 from absl import flags
 
@@ -29,6 +30,7 @@ from percgen import comparators
 from percgen import degradation
 from percgen import losses
 from percgen import networks
+from percgen import shipped
 
 _PHOTOGRAPHS = flags.DEFINE_string(
     "photographs", None, "Glob to train on.", required=True
@@ -45,10 +47,11 @@ _SQUEEZENET = flags.DEFINE_string(
 _SCALE = flags.DEFINE_integer("scale", 4, "4 or 8.")
 _LAYER = "fire5"  # Of the judge.
 _MEASURES = (*upscaling_measures.MEASURES, ("distance", 3))
-_TEXT = """Trained on {photographs} pictures; paper C's network has {width}
-filters of its 64. PSNR and SSIM by the protocol of published
-tables, MS-SSIM of the same luma; distance: of {layer} of SqueezeNet, which has
-trained nobody. Aliased: PSNR on small pictures made without antialiasing."""
+_TEXT = """pixel, feature: paper C's network with {width} filters of its 64, by
+{steps} steps on {photographs} pictures; the others are in the package, with
+their cards. PSNR and SSIM by the protocol of published tables, MS-SSIM of the
+same luma; distance: of {layer} of SqueezeNet, which has trained nobody.
+Aliased: PSNR on small pictures made without antialiasing."""
 _CLAIM = """Paper C, x4, PSNR of Set5 / Set14 / BSD100 (recalled): bicubic 28.43
 / 25.99 / 25.96, by pixels 28.40 / 25.75 / 25.91, by features 27.09 / 24.99 /
 24.95; its authors do not aim at PSNR (seen). Published (seen second-hand):
@@ -74,6 +77,9 @@ def main() -> None:
             functools.partial(_measured, measure), by + _SQUEEZENET.value
         )
         makers.append(training.generator())
+    for name, network in _shipped(scale).items():
+        scores[name] = _measured(measure, network)
+        makers.append(network)
     shown = upscaling_measures.sheet(
         f"upscaling_x{scale}.jpg", sets, scale, makers
     )
@@ -82,6 +88,7 @@ def main() -> None:
         experiment.line("benchmarks.upscaling"),
         _TEXT.format(
             photographs=len(upscaling_measures.files(_PHOTOGRAPHS.value)),
+            steps=_steps(),
             width=_width(),
             layer=_LAYER,
         ),
@@ -117,6 +124,16 @@ def _judge() -> Callable[[np.ndarray, np.ndarray], float]:
     return judge
 
 
+def _shipped(scale: int) -> dict[str, keras.Model]:
+    """Returns the networks of the package for a scale, by name."""
+    found = {name: shipped.load(name) for name in shipped.names()}
+    return {
+        name: network
+        for name, network in found.items()
+        if getattr(network, "scale", None) == scale
+    }
+
+
 def _training(name: str) -> experiment.Training:
     return experiment.Training(
         "upscaling",
@@ -140,7 +157,7 @@ def _own_flags() -> dict[str, list[str]]:
         f"--width={_width()}",
         f"--image_size={288 if full else 96}",
         "--batch_size=4",
-        f"--steps={_steps(200_000, 3000)}",
+        f"--steps={_steps()}",
     ]
     vgg16 = ["--comparator=vgg16", f"--comparator_weights={_VGG16.value}"]
     return {
@@ -151,20 +168,13 @@ def _own_flags() -> dict[str, list[str]]:
             "--loss=feature",
             "--feature_layers=relu2_2",
         ],
-        "ours": [
-            "--network=residual",
-            "--degradation=bicubic,bicubic,bicubic,aliased",
-            "--image_size=96",
-            "--batch_size=16",
-            "--learning_rate=1e-3",
-            "--loss=mae",
-            f"--steps={_steps(300_000, 12_000)}",
-        ],
     }
 
 
-def _steps(full: int, small: int) -> int:
-    return experiment.STEPS.value or (full if experiment.FULL.value else small)
+def _steps() -> int:
+    return experiment.STEPS.value or (
+        200_000 if experiment.FULL.value else 3000
+    )
 
 
 def _width() -> int:

@@ -1,7 +1,8 @@
-"""Exports a trained network as the next version of a served model.
+"""Exports a network as the next version of a served model.
 
 Example:
     python -m serving.export --workdir=runs/starry --model_dir=models/starry
+    python -m serving.export --pretrained=paintings --model_dir=models/paintings
 """
 
 import pathlib
@@ -16,10 +17,15 @@ from absl import flags  # noqa: E402
 
 from percgen import export  # noqa: E402
 from percgen import networks  # noqa: E402
+from percgen import shipped  # noqa: E402
 from percgen import signatures  # noqa: E402
 
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the training run.", required=True
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the training run.")
+_PRETRAINED = flags.DEFINE_enum(
+    "pretrained",
+    None,
+    shipped.names(),
+    "Instead: a network of the package, of percgen/pretrained/NAME.md.",
 )
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of the model's versions.", required=True
@@ -46,10 +52,7 @@ _MAX_BATCH = flags.DEFINE_integer(
 
 
 def main() -> None:
-    file = pathlib.Path(_WORKDIR.value) / "generator.keras"
-    if not file.is_file():
-        raise ValueError(f"No {file}: has the training run ended?")
-    generator = keras.saving.load_model(file, compile=False)
+    generator = _generator()
     limits = signatures.Limits(
         _MAX_PIXELS.value, _MAX_BATCH.value, networks.residual.SMALLEST
     )
@@ -61,6 +64,17 @@ def main() -> None:
         f"{difference} of 255 levels."
     )
     print(f"Next: python -m serving.server --model_dir={_MODEL_DIR.value}")
+
+
+def _generator() -> keras.Model:
+    if (_WORKDIR.value is None) == (_PRETRAINED.value is None):
+        raise ValueError("Give either --workdir or --pretrained.")
+    if _PRETRAINED.value:
+        return shipped.load(_PRETRAINED.value)
+    file = pathlib.Path(_WORKDIR.value) / "generator.keras"
+    if not file.is_file():
+        raise ValueError(f"No {file}: has the training run ended?")
+    return keras.saving.load_model(file, compile=False)
 
 
 if __name__ == "__main__":

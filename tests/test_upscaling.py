@@ -19,6 +19,18 @@ def test_an_untrained_network_enlarges(scale, photographs):
     np.testing.assert_allclose(network(pictures), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("variant", ["modern", "johnson2016"])
+def test_pictures_of_a_size_not_known_before(variant, photographs):
+    network = networks.Upscaler(2, 4, 1, variant)
+    compiled = tf.function(
+        lambda x: network(x, training=False),
+        input_signature=[tf.TensorSpec([None, None, None, 3])],
+    )
+    for pictures in (photographs[:, :13, :10], photographs[:1, :1, :2]):
+        expected = network(pictures)
+        np.testing.assert_allclose(compiled(pictures), expected, atol=1e-5)
+
+
 def test_another_scale_raises():
     with pytest.raises(ValueError, match=r"2, 4 or 8. Received: scale=3"):
         networks.Upscaler(3)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 from keras import ops
 
@@ -89,6 +90,62 @@ class CropLike(layers.Layer):
         return (images[0], like[1], like[2], images[3])
 
 
+class Enlarge(layers.Layer):
+    """Makes pictures larger by a whole factor, of whatever size they are.
+
+    From `[B, H, W, C]` to `[B, scale H, scale W, C]`. Beyond the border lies
+    the picture's mirror image, the border pixel repeated.
+
+    Args:
+        scale: How many times.
+        **kwargs: Of `keras.layers.Layer`.
+    """
+
+    def __init__(self, scale: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def taps(self) -> np.ndarray:
+        """Returns how new pixels are made of old ones, along one axis.
+
+        Returns:
+            `[2 R + 1, scale]`: of R neighbours on either side and the pixel
+            itself, for each of the new pixels in its place.
+        """
+        raise NotImplementedError
+
+    def call(self, inputs: Any) -> Any:
+        # A pixel's square of new ones comes as channels.
+        taps, channels = self.taps(), inputs.shape[-1]
+        kernel = np.einsum("yi,xj,cd->yxcijd", taps, taps, np.eye(channels))
+        kernel = kernel.reshape([len(taps), len(taps), channels, -1])
+        kernel = ops.convert_to_tensor(kernel, self.compute_dtype)
+        framed = _mirror(inputs, len(taps) // 2)
+        squares = ops.conv(framed, kernel, data_format="channels_last")
+        return house_ops.depth_to_space(squares, self.scale)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            None if height is None else height * self.scale,
+            None if width is None else width * self.scale,
+            channels,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("percgen")
+class BilinearEnlarge(Enlarge):
+    """Enlarges bilinearly. Keras's own needs to know the size before."""
+
+    def taps(self) -> np.ndarray:
+        centres = (np.arange(self.scale) + 0.5) / self.scale - 0.5
+        return np.maximum(1.0 - np.abs([[-1], [0], [1]] - centres), 0.0)
+
+
 @keras.saving.register_keras_serializable("percgen")
 class StyleAffine(layers.Layer):
     """Scales and shifts channels as a mixture of styles does.
@@ -133,3 +190,15 @@ def _grown(shape: Any, padding: int) -> tuple[int | None, ...]:
         None if width is None else width + 2 * padding,
         channels,
     )
+
+
+def _mirror(images: Any, reach: int) -> Any:
+    """Frames pictures with their mirror image, the border pixel repeated."""
+    # Not ops.pad(mode="symmetric"), which on PyTorch repeats the last pixel.
+    for axis in (1, 2):
+        size = ops.shape(images)[axis]
+        index = ops.arange(size + 2 * reach, dtype="int32") - reach
+        index = ops.maximum(index, -1 - index)
+        index = ops.minimum(index, 2 * size - 1 - index)
+        images = ops.take(images, index, axis=axis)
+    return images

@@ -15,7 +15,7 @@ from keras import layers
 from keras import ops
 
 from percgen import ops as house_ops
-from percgen.networks.picture_layers import ReflectionPadding2D
+from percgen.networks import picture_layers
 
 SMALLEST = 3  # Enlarged twice, it may be reflected by the first layer's 4.
 _REACH = 2  # Of the cubic on either side, in pixels.
@@ -95,7 +95,7 @@ class SRCNN(keras.Model):
 
 
 @keras.saving.register_keras_serializable("percgen")
-class BicubicEnlarge(layers.Layer):
+class BicubicEnlarge(picture_layers.Enlarge):
     """Enlarges as `percgen.resizing.resize` does, MATLAB's bicubic.
 
     From `[B, H, W, C]`, H and W at least 2, to `[B, scale H, scale W, C]`, of
@@ -106,30 +106,12 @@ class BicubicEnlarge(layers.Layer):
         **kwargs: Of `keras.layers.Layer`.
     """
 
-    def __init__(self, scale: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.scale = scale
-
-    def call(self, inputs: Any) -> Any:
-        # A pixel's square of new ones comes as channels.
-        taps, channels = _cubic(self.scale), inputs.shape[-1]
-        kernel = np.einsum("yi,xj,cd->yxcijd", taps, taps, np.eye(channels))
-        kernel = kernel.reshape([len(taps), len(taps), channels, -1])
-        kernel = ops.convert_to_tensor(kernel, self.compute_dtype)
-        squares = ops.conv(_mirror(inputs), kernel, data_format="channels_last")
-        return house_ops.depth_to_space(squares, self.scale)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        batch, height, width, channels = input_shape
-        return (
-            batch,
-            None if height is None else height * self.scale,
-            None if width is None else width * self.scale,
-            channels,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scale": self.scale}
+    def taps(self) -> np.ndarray:
+        centres = (np.arange(self.scale) + 0.5) / self.scale - 0.5
+        x = np.abs(np.arange(-_REACH, _REACH + 1)[:, None] - centres)
+        near = 1.5 * x**3 - 2.5 * x**2 + 1.0
+        far = -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
+        return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -172,7 +154,7 @@ def _draw_body(channels: int, middle: int) -> keras.Model:
     def conv(x: Any, filters: int, size: int) -> Any:
         # Differs from Dong et al., who train without padding, on smaller
         # targets: the answer has all its pixels here.
-        x = ReflectionPadding2D(size // 2)(x)
+        x = picture_layers.ReflectionPadding2D(size // 2)(x)
         return layers.Conv2D(filters, size, kernel_initializer=start)(x)
 
     planes = keras.Input([None, None, channels])
@@ -180,28 +162,3 @@ def _draw_body(channels: int, middle: int) -> keras.Model:
     x = layers.ReLU()(conv(x, 32, middle))
     x = layers.Activation("linear", dtype="float32")(conv(x, channels, 5))
     return keras.Model(planes, x, name="body")
-
-
-def _mirror(images: Any) -> Any:
-    """Frames pictures with their mirror image, the border pixel repeated."""
-    # Not ops.pad(mode="symmetric"), which on PyTorch repeats the last pixel.
-    for axis in (1, 2):
-        size = ops.shape(images)[axis]
-        index = ops.arange(size + 2 * _REACH, dtype="int32") - _REACH
-        index = ops.maximum(index, -1 - index)
-        index = ops.minimum(index, 2 * size - 1 - index)
-        images = ops.take(images, index, axis=axis)
-    return images
-
-
-def _cubic(scale: int) -> np.ndarray:
-    """Returns how new pixels are made of old ones, along one axis.
-
-    Returns:
-        `[5, scale]`: of two neighbours on either side, for each new pixel.
-    """
-    centres = (np.arange(scale) + 0.5) / scale - 0.5
-    x = np.abs(np.arange(-_REACH, _REACH + 1)[:, None] - centres)
-    near = 1.5 * x**3 - 2.5 * x**2 + 1.0
-    far = -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
-    return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))

@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from percgen import ops
+from percgen.networks import picture_layers
 
 
 @keras.saving.register_keras_serializable("percgen")
@@ -127,7 +128,7 @@ def _draw_modern(images: Any, scale: int, width: int, blocks: int) -> Any:
         )
     x = layers.ReLU()(conv(layers.Add()([x, first]), 2 * width))
     x = conv(x, 3 * scale**2, "zeros")
-    enlarged = layers.UpSampling2D(scale, interpolation="bilinear")(images)
+    enlarged = picture_layers.BilinearEnlarge(scale)(images)
     x = layers.Add()([PixelShuffle(scale)(x), enlarged])
     return layers.Activation("linear", dtype="float32")(x)
 
