@@ -45,6 +45,14 @@ _SQUEEZENET = flags.DEFINE_string(
     "squeezenet", None, "Weights of it, the judge.", required=True
 )
 _SCALE = flags.DEFINE_integer("scale", 4, "4 or 8.")
+_TRAIN = flags.DEFINE_bool(
+    "train", True, "Train paper C's network, or judge what is there alone."
+)
+_MATCH = flags.DEFINE_bool(
+    "match_histograms",
+    False,
+    "Give paper C's pictures the colours of the small ones, as the paper does.",
+)
 _LAYER = "fire5"  # Of the judge.
 _MEASURES = (*upscaling_measures.MEASURES, ("distance", 3))
 _TEXT = """pixel, feature: paper C's network with {width} filters of its 64, by
@@ -71,10 +79,12 @@ def main() -> None:
     enlarged = networks.BicubicEnlarge(scale)
     scores = {"bicubic": _measured(measure, enlarged)}
     makers: list[Callable] = [enlarged]
-    for name in _own_flags():
+    for name in _own_flags() if _TRAIN.value else ():
         training = _training(name)
+        matched = functools.partial(measure, match=_MATCH.value)
         scores[name] = training.scores(
-            functools.partial(_measured, measure), by + _SQUEEZENET.value
+            functools.partial(_measured, matched),
+            f"{by} {_SQUEEZENET.value} {_MATCH.value}",
         )
         makers.append(training.generator())
     for name, network in _shipped(scale).items():
@@ -100,7 +110,7 @@ def main() -> None:
 
 def _measured(measure: Callable, network: Callable) -> experiment.Scores:
     """Returns all measures, and PSNR on aliased pictures."""
-    aliased = measure(network, degradation.aliased)
+    aliased = measure(network, shrink=degradation.aliased)
     further = {
         f"{name.removesuffix(' PSNR')} aliased PSNR": value
         for name, value in aliased.items()

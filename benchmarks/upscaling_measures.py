@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tqdm
+from skimage import exposure
 
 from benchmarks import experiment
 from percgen import degradation
@@ -51,12 +52,24 @@ def enlarge(
     true: np.ndarray,
     scale: int,
     shrink: degradation.Degradation = degradation.bicubic,
+    match: bool = False,
 ) -> np.ndarray:
-    """Returns what a network makes of a picture that was shrunk, uint8."""
+    """Returns what a network makes of a picture that was shrunk, uint8.
+
+    Args:
+        network: From `[1, H, W, 3]` to that, larger by the scale.
+        true: The picture, uint8.
+        scale: How much smaller the network gets it.
+        shrink: What makes the small picture.
+        match: Whether the answer gets the small picture's histograms (paper C,
+            section 4.2).
+    """
     small = shrink(true, scale)
     small = np.broadcast_to(small, [*small.shape[:2], 3])
     answer = network(small[None].astype(np.float32) / np.float32(255))[0]
     answer = images.to_uint8(np.asarray(answer))
+    if match:
+        answer = exposure.match_histograms(answer, small, channel_axis=-1)
     return answer[..., : true.shape[2]]  # All channels of a gray one are alike.
 
 
@@ -66,21 +79,23 @@ def measure(
     network: Callable,
     shrink: degradation.Degradation = degradation.bicubic,
     distance: Callable[[np.ndarray, np.ndarray], float] | None = None,
+    match: bool = False,
 ) -> experiment.Scores:
     """Returns the mean of each measure over each set, as "SET MEASURE".
 
     Args:
         sets: Pictures by name of the set.
         scale: How much smaller the network gets them.
-        network: From `[1, H, W, 3]` to that, larger by the scale.
-        shrink: What makes the small pictures.
+        network: As of `enlarge`.
+        shrink: Likewise.
         distance: A further measure, "distance", of two uint8 pictures.
+        match: As of `enlarge`.
     """
     found = {}
     for name, pictures in sets.items():
         scores = []
         for true in tqdm.tqdm(pictures, desc=name, leave=False):
-            pred = enlarge(network, true, scale, shrink)
+            pred = enlarge(network, true, scale, shrink, match)
             further = [] if distance is None else [distance(true, pred)]
             scores.append([*score(true, pred, scale), *further])
         names = [*(x for x, _ in MEASURES), "distance"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import upscaling_measures
 from percgen import degradation
 from percgen import evaluation
 from percgen import images
@@ -62,6 +63,26 @@ def test_upscaling_trains_each_once(run, folder, tmp_path):
         assert float(rows[0][column]) == pytest.approx(expected, abs=0.006)
     sheet = images.read(page.parent / "upscaling_x4.jpg")
     assert sheet.shape[0] >= 5 * 160
+    alone = run(*line[:-1], "--notrain")
+    assert alone.returncode == 0, alone.stderr
+    assert "| bicubic |" in alone.stdout
+    assert "| pixel |" not in alone.stdout
     again = run(*line)
     assert "$ python" not in again.stdout
     assert again.stdout == page.read_text()
+
+
+def test_histograms_are_matched_to_the_small_picture(photographs):
+    true = images.to_uint8(photographs[0, :48, :60])
+    plain = upscaling_measures.enlarge(darken, true, 4)
+    matched = upscaling_measures.enlarge(darken, true, 4, match=True)
+    small = degradation.bicubic(true, 4)
+    assert matched.dtype == np.uint8
+    for channel in range(3):
+        mean = small[..., channel].mean()
+        assert abs(plain[..., channel].mean() - mean) > 20
+        assert abs(matched[..., channel].mean() - mean) < 2
+
+
+def darken(small):
+    return np.repeat(np.repeat(small / 2, 4, axis=1), 4, axis=2)
