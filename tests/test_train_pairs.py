@@ -266,6 +266,35 @@ def test_looks_for_pictures_without_a_network(run, line, tmp_path):
     assert not (folder / "generator.keras").exists()
 
 
+def test_upscales_by_deepsim(run, line, tmp_path):
+    done = run(
+        "train.upscale",
+        *line("train.upscale"),
+        f"--workdir={tmp_path}",
+        "--loss=deepsim",
+        "--network=johnson2016",
+        "--color=rgb",
+        "--degradation=blurred,aliased",
+        "--image_size=64",
+        "--width=4",
+        "--blocks=1",
+        "--discriminator_width=4",
+        "--steps=4",
+    )
+    assert done.returncode == 0, done.stderr
+    for term in ("feature", "adversarial", "image", "discriminator"):
+        assert f"{term}=" in done.stdout
+    assert "adversarial + 7" in (tmp_path / "used.txt").read_text()
+    network = keras.saving.load_model(tmp_path / "generator.keras")
+    assert (network.variant, network.width, network.blocks) == (
+        "johnson2016",
+        4,
+        1,
+    )
+    sheet = images.read(tmp_path / "samples.png")
+    assert sheet.shape == (4 * 152 + 8, 4 * 152 + 8, 3)
+
+
 class TestSample:
     @pytest.fixture
     def sample(self, finished, run, tmp_path):
@@ -374,6 +403,8 @@ class TestRefuses:
             (["--network=johnson2016"], "--network=johnson2016 works in RGB"),
             (["--degradation=bicubic,jpeg"], "Received: bicubic,jpeg"),
             (["--loss=feature"], "give --color=rgb"),
+            (["--loss=deepsim"], "--loss=deepsim sees colours"),
+            (["--loss=deepsim,mse"], "of mse, mae, charbonnier"),
         ],
     )
     def test_what_does_not_fit(self, train, changes, reason):

@@ -8,20 +8,15 @@ from absl import flags
 from percgen import data
 from percgen import losses
 from percgen import networks
+from train import compared_layers
 from train import comparison
 from train import runner
 
-_FEATURE_LAYERS = flags.DEFINE_list(
-    "feature_layers",
-    None,
-    "Layers of the comparator, each LAYER or LAYER:WEIGHT; by default those "
-    "that carry content, or relu3 of the discriminator.",
-)
 _OWN_FEATURES = flags.DEFINE_bool(
     "own_features",
     False,
-    "Compare features of the discriminator's convolutions (relu1 to relu5) "
-    "instead of --comparator's: Larsen et al. 2016.",
+    "Compare features of the discriminator's convolutions (relu1 to relu5, by "
+    "default relu3) instead of --comparator's: Larsen et al. 2016.",
 )
 _NORMALIZE = flags.DEFINE_bool(
     "normalize",
@@ -29,6 +24,7 @@ _NORMALIZE = flags.DEFINE_bool(
     "Count features in distances of unlike photographs, so that one weight "
     "does for every comparator; or as they are.",
 )
+flags.adopt_module_key_flags(compared_layers)
 flags.adopt_module_key_flags(comparison)
 
 _MEASURED = 32  # Pictures that distances of features are counted in.
@@ -69,10 +65,7 @@ def _feature(
 ) -> losses.FeatureLoss:
     """Returns the loss of features, by what the flags let compare."""
     own = _OWN_FEATURES.value
-    layers = comparison.parse(
-        _FEATURE_LAYERS.value
-        or (["relu3"] if own else comparison.chosen().content_layers)
-    )
+    layers = compared_layers.weights(["relu3"] if own else None)
     comparator = discriminator.trunk
     if not own:
         comparator = comparison.make(list(layers), runner.SEED.value)

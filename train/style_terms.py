@@ -7,6 +7,7 @@ from absl import flags
 
 from percgen import images
 from percgen import losses
+from train import compared_layers
 from train import comparison
 
 _STYLE_IMAGE = flags.DEFINE_list(
@@ -23,16 +24,11 @@ _STYLE_SIZE = flags.DEFINE_integer(
     "strokes.",
     lower_bound=64,
 )
-_FEATURE_LAYERS = flags.DEFINE_list(
-    "feature_layers",
-    None,
-    "Layers that keep the photograph's content, each LAYER or LAYER:WEIGHT; by "
-    "default the comparator's own, relu2_2 of compact and VGG.",
-)
 _STYLE_LAYERS = flags.DEFINE_list(
     "style_layers",
     None,
-    "Layers that carry the style, likewise; by default relu1_2, relu2_2 and "
+    "Layers that carry the style, as --feature_layers carry the photograph's "
+    "content; by default relu1_2, relu2_2 and "
     "relu3_1 of compact; relu1_2, relu2_2, relu3_3 and relu4_3 of VGG.",
 )
 _STYLE_SCALES = flags.DEFINE_integer(
@@ -51,6 +47,7 @@ _STYLE_WEIGHT = flags.DEFINE_float(
 _TOTAL_VARIATION_WEIGHT = flags.DEFINE_float(
     "total_variation_weight", 0.0, "Of that term.", lower_bound=0.0
 )
+flags.adopt_module_key_flags(compared_layers)
 flags.adopt_module_key_flags(comparison)
 
 _SMALLEST_STYLE = 64
@@ -102,9 +99,10 @@ def arguments(style_image: list[np.ndarray], seed: int) -> dict[str, Any]:
     Raises:
         ValueError: If a layer is unknown, or the weights cannot be had.
     """
-    ours = comparison.chosen()
-    feature = comparison.parse(_FEATURE_LAYERS.value or ours.content_layers)
-    style = comparison.parse(_STYLE_LAYERS.value or ours.style_layers)
+    feature = compared_layers.weights()
+    style = comparison.parse(
+        _STYLE_LAYERS.value or comparison.chosen().style_layers
+    )
     comparator = comparison.make(sorted({*feature, *style}), seed)
     return {
         "feature": losses.FeatureLoss(comparator, feature),

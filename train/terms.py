@@ -7,11 +7,12 @@ from absl import flags
 
 from percgen import losses
 from percgen import tasks
+from train import compared_layers
 from train import comparison
 from train import runner
 
 _NAMES = ("mse", "mae", "charbonnier", "ssim", "ms_ssim", "feature")
-_LOSS = flags.DEFINE_list(
+LOSS = flags.DEFINE_list(
     "loss",
     ["mse"],
     f"What is made small: of {', '.join(_NAMES)}, each NAME or NAME:WEIGHT, "
@@ -32,12 +33,7 @@ _SCALES = flags.DEFINE_integer(
     lower_bound=1,
     upper_bound=5,
 )
-_LAYERS = flags.DEFINE_list(
-    "feature_layers",
-    None,
-    "Layers of feature, each LAYER or LAYER:WEIGHT; by default those of "
-    "--comparator that carry content.",
-)
+flags.adopt_module_key_flags(compared_layers)
 flags.adopt_module_key_flags(comparison)
 
 
@@ -51,12 +47,12 @@ def weights() -> dict[str, tasks.Weight]:
         ValueError: If a name is unknown or named twice, or a weight is none.
     """
     found: dict[str, tasks.Weight] = {}
-    for item in _LOSS.value:
+    for item in LOSS.value:
         name, _, weight = item.partition(":")
         if name not in _NAMES or name in found:
             raise ValueError(
                 f"--loss should be of {', '.join(_NAMES)}, each once. "
-                f"Received: {','.join(_LOSS.value)}."
+                f"Received: {','.join(LOSS.value)}."
             )
         found[name] = tasks.parse_weight(weight or "1")
     return found
@@ -83,8 +79,6 @@ def make(names: Sequence[str], check: bool) -> dict[str, losses.PictureLoss]:
 
 
 def _feature(check: bool) -> losses.FeatureLoss:
-    layers = comparison.parse(
-        _LAYERS.value or comparison.chosen().content_layers
-    )
+    layers = compared_layers.weights()
     comparator = comparison.make(list(layers), runner.SEED.value)
     return losses.FeatureLoss(comparator, layers, check=check)

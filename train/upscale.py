@@ -5,6 +5,9 @@ Example:
         --images='T91/*.png' --held_out='Set5/*.png' --workdir=runs/srcnn
     tensorboard --logdir=runs
 
+--loss=deepsim is the sum of three that `train.deepsim` has, with its flags and
+a discriminator of large patches.
+
 Small pictures are made by MATLAB's bicubic, of whole pictures in 8 bits, just
 as `train.evaluate` judges them; patches are cut out after, turned and mirrored.
 Ctrl-C stops; the same command goes on.
@@ -21,6 +24,7 @@ from percgen import degradation
 from percgen import networks
 from percgen import pairs
 from percgen import tasks
+from train import adversary
 from train import optimizers
 from train import paired
 from train import runner
@@ -66,6 +70,7 @@ _FLATTEST = flags.DEFINE_float(
     "Patches whose luma (0 to 1) deviates less are drawn anew, such as sky.",
     lower_bound=0.0,
 )
+flags.adopt_module_key_flags(adversary)
 flags.adopt_module_key_flags(terms)
 flags.adopt_module_key_flags(optimizers)
 flags.adopt_module_key_flags(runner)
@@ -76,10 +81,16 @@ _PANEL, _PANEL_SIDE = 4, 144
 
 
 def main() -> None:
-    weights = terms.weights()
+    adversarial = terms.LOSS.value == ["deepsim"]
+    weights = {} if adversarial else terms.weights()
     luma = _COLOR.value == "luma"
-    if luma and "feature" in weights:
-        raise ValueError("--loss=feature sees colours: give --color=rgb.")
+    if luma and (adversarial or "feature" in weights):
+        raise ValueError(
+            f"--loss={','.join(terms.LOSS.value)} sees colours: give "
+            "--color=rgb."
+        )
+    if adversarial:
+        adversary.refuse()
     workdir = runner.open_workdir()
     photographs = _pairs(runner.IMAGES.value)
     size, seed = runner.IMAGE_SIZE.value, runner.SEED.value
@@ -94,6 +105,10 @@ def main() -> None:
     batches(0, 1)
 
     def make_task() -> tasks.Reconstruct:
+        if adversarial:
+            judge = adversary.discriminator()
+            kind = functools.partial(tasks.DeePSiM, name="upscale")
+            return adversary.make(kind, [_network()], judge, photographs.files)
         losses = terms.make(list(weights), check=False)
         task = tasks.Reconstruct(_network(), losses, weights, luma, "upscale")
         task.compile(optimizers.adam(runner.LEARNING_RATE.value))
