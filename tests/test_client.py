@@ -66,6 +66,43 @@ def test_a_jpeg_by_its_ending(run, address, photo, tmp_path):
         assert painting.format == "JPEG"
 
 
+def test_wishes_go_along(run, address, paint, photo, tmp_path):
+    out = tmp_path / "out.png"
+    line = [f"--server={address}", "--model=style", str(photo), f"--out={out}"]
+    assert run("serving.client", *line, "--strength=0").returncode == 0
+    before = images.read(photo).astype(float)
+    np.testing.assert_array_equal(images.read(out), before)
+    wishes = ["--strength=0.5", "--preserve_color", "--style_weights=2"]
+    assert run("serving.client", *line, *wishes).returncode == 0
+    luma = np.array([0.299, 0.587, 0.114])
+    lighter = (paint(images.read(photo)) - before) @ luma
+    expected = np.clip(before + 0.5 * lighter[..., None], 0, 255)
+    np.testing.assert_allclose(images.read(out), expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        ("--style_weights=1,0", "INVALID_ARGUMENT: "),
+        ("--style_weights=-1", "style_weights should be at least 0"),
+        ("--style_weights=much", "should be numbers. Received: much"),
+        ("--strength=1.5", "--strength"),
+    ],
+)
+def test_wishes_that_cannot_be(refused, address, photo, tmp_path, wish, reason):
+    out = tmp_path / "out.png"
+    message = refused(
+        "serving.client",
+        f"--server={address}",
+        "--model=style",
+        photo,
+        f"--out={out}",
+        wish,
+    )
+    assert reason in message
+    assert not out.exists()
+
+
 def test_a_turned_photo_is_sent_upright(address, paint, photo, tmp_path):
     upright = images.read(photo)
     exif = Image.Exif()
