@@ -17,6 +17,16 @@ def test_the_demo_shows_itself(run, tmp_path):
     sheet = images.read(out / "before_after.png")
     assert sheet.shape[0] == 316
     assert images.read(out / "painting.png").shape == (300, 451, 3)
+    paintings = images.read(out / "paintings.png")
+    assert paintings.shape == (2 * 308 + 8, 4 * 459 + 8, 3)
+    photo, *painted = (
+        paintings[y + 8 : y + 308, x + 8 : x + 459].astype(float)
+        for y in (0, 308)
+        for x in range(0, 4 * 459, 459)
+    )
+    for one in painted:  # Each is unlike the photograph and all others.
+        others = [photo, *(x for x in painted if x is not one)]
+        assert min(np.abs(one - x).mean() for x in others) > 8
     for part in ("train 3 steps", "export and prove", "serve and paint"):
         assert part in done.stdout
     assert "Next, your own style" in done.stdout

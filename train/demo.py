@@ -1,13 +1,15 @@
 """Shows percgen from end to end, with no network and nothing to prepare.
 
-Draws a mosaic, trains a small network to paint in its style on photographs that
-come with scikit-image, exports it, serves it on a free port of this machine,
-sends it a photograph that it has not seen, and keeps what comes back beside the
-photograph in demo/before_after.png.
+First exports the network of six paintings that lies in the package, serves it
+on a free port of this machine, and sends it a photograph that it has not seen:
+demo/paintings.png. Then draws a mosaic, trains a small network to paint in its
+style on photographs that come with scikit-image, and does the same with that:
+demo/before_after.png.
 
 Example:
     make demo
     make demo ARGS=--steps=1000
+    make demo ARGS=--steps=0  # Trains nothing.
 """
 
 import contextlib
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
@@ -27,14 +30,18 @@ from skimage import data as skimage_data
 
 from percgen import command
 from percgen import images
+from percgen import shipped
 
 _FOLDER = flags.DEFINE_string(
     "folder", "demo", "Folder to fill; emptied first."
 )
-_STEPS = flags.DEFINE_integer("steps", 300, "Steps to train.", lower_bound=1)
+_STEPS = flags.DEFINE_integer(
+    "steps", 300, "Steps to train; 0 trains nothing.", lower_bound=0
+)
 _LEARN_FROM = ("astronaut", "coffee", "rocket", "motorcycle_left")
 _UNSEEN = "chelsea"
 _CELLS = 900
+_MIXED = 2  # The style that is mixed with the first.
 
 
 def main() -> None:
@@ -48,25 +55,67 @@ def main() -> None:
     out.mkdir(parents=True)
     marker.touch()
     clock = Clock()
+    images.write(out / "photo.png", _photo(_UNSEEN))
+    _show_paintings(out, clock)
+    if _STEPS.value:
+        _show_training(out, clock)
+    clock.report()
+    _say_what_next(out)
+
+
+def _show_paintings(out: pathlib.Path, clock: "Clock") -> None:
+    """Paints a photograph in each style of the package, and in two mixed."""
+    model_dir = f"--model_dir={out / 'models' / 'paintings'}"
+    with clock("export the paintings of the package, and prove"):
+        _run("serving.export", "--pretrained=paintings", model_dir)
+    each = np.eye(shipped.load("paintings").styles, dtype=int)
+    wishes = [*each, each[0] + each[_MIXED]]
+    names = [f"painted_{number}.png" for number in range(len(wishes))]
+    with clock("serve and paint in all of them"), _server(model_dir) as address:
+        for name, weights in zip(names, wishes, strict=True):
+            _paint(
+                out,
+                name,
+                f"--server={address}",
+                "--model=paintings",
+                f"--style_weights={','.join(map(str, weights))}",
+            )
+    shown = ["photo.png", *names]
+    _sheet(out, "paintings.png", [shown[:4], shown[4:]])
+    print(f"Look at {out / 'paintings.png'}: the photograph, painted.")
+
+
+def _show_training(out: pathlib.Path, clock: "Clock") -> None:
+    """Teaches a small network a style of its own, and paints by it."""
     with clock("draw the mosaic, gather photographs"):
         _gather(out)
     with clock(f"train {_STEPS.value} steps"):
         _train(out)
+    model_dir = f"--model_dir={out / 'models' / 'mosaic'}"
     with clock("export and prove"):
-        model_dir = f"--model_dir={out / 'models' / 'mosaic'}"
         _run("serving.export", f"--workdir={out / 'run'}", model_dir)
     with clock("serve and paint"), _server(model_dir) as address:
-        photo, painting = out / "photo.png", out / "painting.png"
-        call = [f"--server={address}", "--model=mosaic", str(photo)]
-        _run("serving.client", *call, f"--out={painting}")
-    style, before, after = (
-        np.asarray(images.shrink(images.open_rgb(out / name), 300))
-        for name in ("mosaic.png", "photo.png", "painting.png")
-    )
-    sheet = images.contact_sheet([[style, before, after]])
-    images.write(out / "before_after.png", sheet)
-    clock.report()
-    _say_what_next(out)
+        _paint(out, "painting.png", f"--server={address}", "--model=mosaic")
+    shown = ["mosaic.png", "photo.png", "painting.png"]
+    _sheet(out, "before_after.png", [shown])
+
+
+def _paint(out: pathlib.Path, name: str, *call: str) -> None:
+    photo, painting = str(out / "photo.png"), f"--out={out / name}"
+    _run("serving.client", *call, photo, painting)
+
+
+def _sheet(
+    out: pathlib.Path, name: str, shown: Sequence[Sequence[str]]
+) -> None:
+    rows = [
+        [
+            np.asarray(images.shrink(images.open_rgb(out / one), 300))
+            for one in row
+        ]
+        for row in shown
+    ]
+    images.write(out / name, images.contact_sheet(rows))
 
 
 class Clock:
@@ -120,7 +169,6 @@ def _gather(out: pathlib.Path) -> None:
     (out / "photos").mkdir()
     for name in _LEARN_FROM:
         images.write(out / "photos" / f"{name}.png", _photo(name))
-    images.write(out / "photo.png", _photo(_UNSEEN))
     images.write(out / "mosaic.png", mosaic(_photo("astronaut"), _CELLS))
 
 
@@ -169,7 +217,9 @@ def _server(model_dir: str) -> Iterator[str]:
 
 
 def _say_what_next(out: pathlib.Path) -> None:
-    print(f"\nLook at {out / 'before_after.png'}: style, photograph, painting.")
+    print(f"\nLook at {out / 'paintings.png'}: a photograph, and painted.")
+    if _STEPS.value:
+        print(f"At {out / 'before_after.png'}: style, photograph, painting.")
     print(
         "Next, your own style and photographs:\n"
         "  .venv/bin/python -m train.stylize --style_image=painting.jpg \\\n"
