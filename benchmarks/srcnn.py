@@ -134,8 +134,9 @@ def _sheet(pictures: upscaling_measures.Sets) -> str:
     makers = [networks.BicubicEnlarge(_SCALE.value)] + [
         training(loss, 0).generator() for loss in experiment.LOSSES.value
     ]
-    shown = upscaling_measures.sheet(
-        f"srcnn_x{_SCALE.value}.png", pictures, _SCALE.value, makers
+    shown = experiment.write_sheet(
+        f"srcnn_x{_SCALE.value}.png",
+        upscaling_measures.rows(pictures, _SCALE.value, makers),
     )
     names = ", ".join(["bicubic", *experiment.LOSSES.value])
     return f"{shown}\n\nThe picture; then {names}."

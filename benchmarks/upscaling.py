@@ -90,8 +90,9 @@ def main() -> None:
     for name, network in _shipped(scale).items():
         scores[name] = _measured(measure, network)
         makers.append(network)
-    shown = upscaling_measures.sheet(
-        f"upscaling_x{scale}.jpg", sets, scale, makers
+    shown = experiment.write_sheet(
+        f"upscaling_x{scale}.jpg",
+        upscaling_measures.rows(sets, scale, makers),
     )
     report.write(
         f"Super-resolution x{scale} by pixels and by features",

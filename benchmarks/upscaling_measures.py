@@ -9,13 +9,13 @@ import numpy as np
 import tqdm
 from skimage import exposure
 
-from benchmarks import experiment
 from percgen import degradation
 from percgen import evaluation
 from percgen import images
 from percgen import losses
 
 Sets = Mapping[str, Sequence[np.ndarray]]
+Scores = dict[str, float]
 
 MEASURES = (("PSNR", 2), ("SSIM", 4), ("MS-SSIM", 4))
 WINDOW = 160  # Side of what is shown.
@@ -80,7 +80,7 @@ def measure(
     shrink: degradation.Degradation = degradation.bicubic,
     distance: Callable[[np.ndarray, np.ndarray], float] | None = None,
     match: bool = False,
-) -> experiment.Scores:
+) -> Scores:
     """Returns the mean of each measure over each set, as "SET MEASURE".
 
     Args:
@@ -121,17 +121,17 @@ def score(
     )
 
 
-def sheet(
-    name: str, sets: Sets, scale: int, networks: Sequence[Callable]
-) -> str:
-    """Shows the middles of a few pictures: true, then by each network."""
+def rows(
+    sets: Sets, scale: int, networks: Sequence[Callable]
+) -> list[np.ndarray]:
+    """Returns middles of a few pictures in [0, 1]: true, by each network."""
     some = [x for pictures in sets.values() for x in pictures[:2]]
     some = [x for x in some if min(x.shape[:2]) >= WINDOW and x.shape[2] == 3]
-    rows = [np.stack([_middle(x) for x in some])]
+    found = [np.stack([_middle(x) for x in some])]
     for network in networks:
         made = [_middle(enlarge(network, x, scale)) for x in some]
-        rows.append(np.stack(made))
-    return experiment.write_sheet(name, [row / 255.0 for row in rows])
+        found.append(np.stack(made))
+    return [row / 255.0 for row in found]
 
 
 def _middle(image: np.ndarray) -> np.ndarray:

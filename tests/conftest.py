@@ -23,11 +23,17 @@ from percgen import networks  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+# Few tests, but long ones: begun last, one process would wait for the other.
+LONG = ("test_paper_a.py", "test_paper_b.py", "test_paper_c.py")
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def logged(workdir):
