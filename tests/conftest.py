@@ -23,8 +23,16 @@ from percgen import networks  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
-# Few tests, but long ones: begun last, one process would wait for the other.
-LONG = ("test_paper_a.py", "test_paper_b.py", "test_paper_c.py")
+# Long ones: begun last, they would leave the other process waiting.
+LONG = (
+    "test_benchmarks.py",
+    "test_paper_a.py",
+    "test_paper_b.py",
+    "test_paper_c.py",
+    "test_train.py",
+    "test_train_comparator.py",
+    "test_train_pairs.py",
+)
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
