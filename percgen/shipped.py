@@ -43,6 +43,18 @@ def load(name: str) -> keras.Model:
     return read(FOLDER / f"{name}.npz")
 
 
+def trained(workdir: str | os.PathLike) -> keras.Model:
+    """Returns the network that a run has left in its folder.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    file = pathlib.Path(workdir) / "generator.keras"
+    if not file.is_file():
+        raise ValueError(f"No {file}: has the training run ended?")
+    return keras.saving.load_model(file, compile=False)
+
+
 def read(path: str | os.PathLike) -> keras.Model:
     """Returns the network that `write` kept.
 

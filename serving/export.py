@@ -5,8 +5,6 @@ Example:
     python -m serving.export --pretrained=paintings --model_dir=models/paintings
 """
 
-import pathlib
-
 from percgen import command
 
 command.import_tensorflow()
@@ -71,10 +69,7 @@ def _generator() -> keras.Model:
         raise ValueError("Give either --workdir or --pretrained.")
     if _PRETRAINED.value:
         return shipped.load(_PRETRAINED.value)
-    file = pathlib.Path(_WORKDIR.value) / "generator.keras"
-    if not file.is_file():
-        raise ValueError(f"No {file}: has the training run ended?")
-    return keras.saving.load_model(file, compile=False)
+    return shipped.trained(_WORKDIR.value)
 
 
 if __name__ == "__main__":

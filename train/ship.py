@@ -10,7 +10,6 @@ beside it: data, licences, command, steps, measured quality.
 
 import pathlib
 
-import keras
 import numpy as np
 from absl import flags
 
@@ -26,16 +25,13 @@ _OUTPUT = flags.DEFINE_string(
 
 
 def main() -> None:
-    source = pathlib.Path(_WORKDIR.value) / "generator.keras"
     output = pathlib.Path(_OUTPUT.value)
-    if not source.is_file():
-        raise ValueError(f"No {source}: has the training run ended?")
     if output.suffix != ".npz" or not output.absolute().parent.is_dir():
         raise ValueError(
             "--output should end in .npz, in a folder that exists. "
             f"Received: {output}."
         )
-    network = keras.saving.load_model(source, compile=False)
+    network = shipped.trained(_WORKDIR.value)
     shipped.write(network, output)
     pairs = zip(
         network.get_weights(), shipped.read(output).get_weights(), strict=True

@@ -11,7 +11,10 @@ from train import compared_layers
 from train import comparison
 from train import runner
 
-_NAMES = ("mse", "mae", "charbonnier", "ssim", "ms_ssim", "feature")
+_NAMES = (
+    *("mse", "mae", "charbonnier", "ssim", "ms_ssim"),
+    *("feature", "total_variation"),
+)
 LOSS = flags.DEFINE_list(
     "loss",
     ["mse"],
@@ -74,6 +77,7 @@ def make(names: Sequence[str], check: bool) -> dict[str, losses.PictureLoss]:
             _EXPONENTS.value, "same", _SCALES.value, check
         ),
         "feature": _feature,
+        "total_variation": lambda check: losses.TotalVariationLoss(check=check),
     }
     return {name: makers[name](check=check) for name in names}
 

@@ -23,6 +23,7 @@ from percgen import data
 from percgen import degradation
 from percgen import networks
 from percgen import pairs
+from percgen import shipped
 from percgen import tasks
 from train import adversary
 from train import optimizers
@@ -53,6 +54,12 @@ _DEGRADATION = flags.DEFINE_list(
     f"What makes the small pictures, of {', '.join(degradation.DEGRADATIONS)}: "
     "antialiased as in the tables, not antialiased, or blurred as paper C's. "
     "Of several each patch has one at random.",
+)
+_START = flags.DEFINE_string(
+    "start",
+    None,
+    "Weights to start from instead of random ones: the workdir of a run of the "
+    "same network, or the name of one in the package, as fidelity_x4.",
 )
 _MIDDLE = flags.DEFINE_integer(
     "middle", 5, "Side of srcnn's second kernels: 9-1-5, 9-3-5 or 9-5-5."
@@ -130,6 +137,22 @@ def _pairs(pattern: str | None) -> pairs.Pairs:
 
 
 def _network() -> keras.Model:
+    network = _untrained()
+    if _START.value is None:
+        return network
+    known = _START.value in shipped.names()
+    start = (shipped.load if known else shipped.trained)(_START.value)
+    wanted = [weight.shape for weight in network.weights]
+    if [weight.shape for weight in start.weights] != wanted:
+        raise ValueError(
+            f"--start={_START.value} is a network of another shape than the "
+            "flags ask for."
+        )
+    network.set_weights(start.get_weights())
+    return network
+
+
+def _untrained() -> keras.Model:
     if _NETWORK.value == "srcnn":
         return networks.SRCNN(_SCALE.value, _MIDDLE.value, _COLOR.value)
     if _COLOR.value == "luma":
