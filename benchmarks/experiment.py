@@ -56,9 +56,15 @@ def folder(experiment: str) -> pathlib.Path:
     return pathlib.Path(FOLDER.value or f"runs/{experiment}")
 
 
-def line(module: str) -> str:
-    """Returns the command that repeats an experiment, with what it trained."""
-    given = [flags.FLAGS[flag.name] for flag in (FULL, LOSSES, SEEDS, STEPS)]
+def line(module: str, *further: flags.FlagHolder) -> str:
+    """Returns the command that repeats an experiment, with what it trained.
+
+    Args:
+        module: Of the command.
+        *further: Flags of its own to tell, where they are given.
+    """
+    shared = (FULL, LOSSES, SEEDS, STEPS)
+    given = [flags.FLAGS[flag.name] for flag in (*shared, *further)]
     own = [flag.serialize() for flag in given if flag.present]
     return " ".join([f"python -m {module}", *own])
 

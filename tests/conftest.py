@@ -71,6 +71,17 @@ def photographs():
     return np.stack(crops)
 
 
+@pytest.fixture
+def two_photographs(tmp_path, photographs):
+    """Returns a folder of two photographs, 180 x 180."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, photo in enumerate(images.to_uint8(photographs[:2])):
+        square = Image.fromarray(photo).resize((180, 180), Image.LANCZOS)
+        square.save(folder / f"{number}.png")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory, photographs):
     """Returns a folder of eight real photographs, 96 x 72."""

@@ -4,21 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks import report
 from percgen import images
-
-
-@pytest.fixture
-def folder(tmp_path, photographs):
-    """Returns a folder of two photographs, 180 x 180."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number, photo in enumerate(images.to_uint8(photographs[:2])):
-        square = Image.fromarray(photo).resize((180, 180), Image.LANCZOS)
-        square.save(folder / f"{number}.png")
-    return folder
 
 
 def rows_of(text):
@@ -45,12 +33,12 @@ class TestVerdict:
         assert report.verdict({"mse": [0.3]}, "ms_ssim", True) == "not tried"
 
 
-def test_srcnn_trains_each_once(run, folder, tmp_path):
+def test_srcnn_trains_each_once(run, two_photographs, tmp_path):
     page = tmp_path / "report" / "srcnn.md"
     line = [
         "benchmarks.srcnn",
-        f"--photographs={folder}/*.png",
-        f"--test_sets={folder}",
+        f"--photographs={two_photographs}/*.png",
+        f"--test_sets={two_photographs}",
         f"--folder={tmp_path / 'runs'}",
         "--losses=mse,ms_ssim",
         "--seeds=1",
@@ -78,15 +66,15 @@ def test_srcnn_trains_each_once(run, folder, tmp_path):
     assert again.stdout == page.read_text()
 
 
-def test_autoencoders_prints_both(run, folder, photographs, tmp_path):
+def test_autoencoders_prints_both(run, two_photographs, photographs, tmp_path):
     small = images.to_uint8(photographs[:, ::2, ::2])
     np.savez(tmp_path / "small.npz", x_train=small, x_test=small[:2])
     page = tmp_path / "autoencoders.md"
     done = run(
         "benchmarks.autoencoders",
         f"--labelled={tmp_path}/small.npz",
-        f"--photographs={folder}/0.png",
-        f"--held_out={folder}/1.png",
+        f"--photographs={two_photographs}/0.png",
+        f"--held_out={two_photographs}/1.png",
         f"--folder={tmp_path / 'runs'}",
         "--losses=mae",
         "--seeds=2",

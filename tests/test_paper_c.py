@@ -4,23 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks import upscaling_measures
 from percgen import degradation
 from percgen import evaluation
 from percgen import images
-
-
-@pytest.fixture
-def folder(tmp_path, photographs):
-    """Returns a folder of two photographs, 180 x 180."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number, photo in enumerate(images.to_uint8(photographs[:2])):
-        square = Image.fromarray(photo).resize((180, 180), Image.LANCZOS)
-        square.save(folder / f"{number}.png")
-    return folder
 
 
 def enlarged(path, shrink):
@@ -31,12 +19,12 @@ def enlarged(path, shrink):
     return evaluation.psnr(true, large, evaluation.Protocol("y", 4))
 
 
-def test_upscaling_trains_each_once(run, folder, tmp_path):
+def test_upscaling_trains_each_once(run, two_photographs, tmp_path):
     page = tmp_path / "report" / "upscaling.md"
     line = [
         "benchmarks.upscaling",
-        f"--photographs={folder}/*.png",
-        f"--test_sets={folder}",
+        f"--photographs={two_photographs}/*.png",
+        f"--test_sets={two_photographs}",
         "--vgg16=random",
         "--squeezenet=random",
         f"--folder={tmp_path / 'runs'}",
@@ -45,13 +33,15 @@ def test_upscaling_trains_each_once(run, folder, tmp_path):
     ]
     done = run(*line)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("$ python -m train.upscale") == 2
-    paths = sorted(folder.iterdir())
+    assert done.stdout.count("$ python -m train.upscale") == 3
+    paths = sorted(two_photographs.iterdir())
     found = re.findall(r"^\| (.*) \|$", page.read_text(), re.MULTILINE)
     header, _, *rows = (row.split(" | ") for row in found)
     assert header[1:] == ["PSNR", "SSIM", "MS-SSIM", "distance", "aliased PSNR"]
-    assert [row[0] for row in rows[:3]] == ["bicubic", "pixel", "feature"]
-    assert "fidelity_x4" in [row[0] for row in rows[3:]]
+    assert [row[0] for row in rows[:4]] == [
+        *("bicubic", "srcnn", "pixel", "feature")
+    ]
+    assert "fidelity_x4" in [row[0] for row in rows[4:]]
     for row in rows:
         psnr, ssim, ms_ssim, distance, aliased = map(float, row[1:])
         assert 0.0 < ssim < 1.0
@@ -62,9 +52,12 @@ def test_upscaling_trains_each_once(run, folder, tmp_path):
         expected = np.mean([enlarged(path, shrink) for path in paths])
         assert float(rows[0][column]) == pytest.approx(expected, abs=0.006)
     sheet = images.read(page.parent / "upscaling_x4.jpg")
-    assert sheet.shape[0] >= 5 * 160
-    alone = run(*line[:-1], "--notrain")
+    assert sheet.shape[0] >= 6 * 160
+    assert "trained on blurred" in page.read_text()
+    alone = run(*line[:1], *line[2:3], *line[4:5], "--notrain")
     assert alone.returncode == 0, alone.stderr
+    assert "benchmarks.upscaling --notrain" in alone.stdout
+    assert "trained on blurred" not in alone.stdout
     assert "| bicubic |" in alone.stdout
     assert "| pixel |" not in alone.stdout
     again = run(*line)

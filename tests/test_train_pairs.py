@@ -10,6 +10,7 @@ from PIL import Image
 from percgen import data
 from percgen import images
 from percgen import losses
+from percgen import shipped
 
 FLAGS = {
     "train.reconstruct": [
@@ -295,6 +296,31 @@ def test_upscales_by_deepsim(run, line, tmp_path):
     assert sheet.shape == (4 * 152 + 8, 4 * 152 + 8, 3)
 
 
+def test_starts_from_a_network_of_the_package(run, line, tmp_path):
+    start = [
+        *line("train.upscale"),
+        "--scale=4",
+        "--network=residual",
+        "--color=rgb",
+        "--learning_rate=0",
+        "--steps=1",
+    ]
+    for folder, source in (("a", "fidelity_x4"), ("b", f"{tmp_path}/a")):
+        done = run(
+            "train.upscale",
+            *start,
+            f"--start={source}",
+            "--loss=mae,total_variation:2",
+            f"--workdir={tmp_path / folder}",
+        )
+        assert done.returncode == 0, done.stderr
+        assert "total_variation=" in done.stdout
+        kept = keras.saving.load_model(tmp_path / folder / "generator.keras")
+        expected = shipped.load("fidelity_x4").get_weights()
+        for weight, other in zip(kept.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+
 class TestSample:
     @pytest.fixture
     def sample(self, finished, run, tmp_path):
@@ -403,6 +429,8 @@ class TestRefuses:
             (["--network=johnson2016"], "--network=johnson2016 works in RGB"),
             (["--degradation=bicubic,jpeg"], "Received: bicubic,jpeg"),
             (["--loss=feature"], "give --color=rgb"),
+            (["--start=fidelity_x4"], "a network of another shape"),
+            (["--start=nowhere"], "No nowhere/generator.keras"),
             (["--loss=deepsim"], "--loss=deepsim sees colours"),
             (["--loss=deepsim,mse"], "of mse, mae, charbonnier"),
         ],
