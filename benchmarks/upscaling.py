@@ -199,7 +199,7 @@ def _own_flags() -> dict[str, list[str]]:
 
 def _steps() -> int:
     return experiment.STEPS.value or (
-        200_000 if experiment.FULL.value else 6000
+        200_000 if experiment.FULL.value else 3000
     )
 
 
