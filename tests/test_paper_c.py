@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import upscaling_measures
+from benchmarks import upscaling_speed
 from percgen import degradation
 from percgen import evaluation
 from percgen import images
@@ -79,3 +80,21 @@ def test_histograms_are_matched_to_the_small_picture(photographs):
 
 def darken(small):
     return np.repeat(np.repeat(small / 2, 4, axis=1), 4, axis=2)
+
+
+def test_the_peer_is_as_large_as_published():
+    assert upscaling_speed.dcscn().count_params() == 64_201
+
+
+def test_upscaling_speed_tells_both_times(run):
+    done = run("benchmarks.upscaling_speed", "--sizes=16x20", "--repeats=5")
+    assert done.returncode == 0, done.stderr
+    head, _, row = re.findall(r"^\| (.*) \|$", done.stdout, re.MULTILINE)
+    found = dict(zip(head.split(" | "), row.split(" | "), strict=True))
+    assert found.pop("small picture") == "16x20"
+    assert {"c-DCSCN", "fidelity_x4", "bicubic"} <= set(found)
+    times = {name: float(time) for name, time in found.items()}
+    names = set(times) - {"c-DCSCN", "bicubic"}
+    ratio = max(times[name] for name in names) / times["c-DCSCN"]
+    told = re.search(r"at most ([\d.]+) times c-DCSCN's", done.stdout)
+    assert float(told[1]) == pytest.approx(ratio, rel=0.1)
