@@ -36,6 +36,9 @@ class Upscaler(keras.Model):
             picture. It is not cut to [0, 1], where its gradient would die.
             `"johnson2016"` is the paper's table to the letter, for 4 and 8:
             batch normalization, transposed convolutions, scaled tanh.
+        hold: Whether what was shuffled is averaged over squares of `scale`
+            pixels, so that equal features cannot leave a lattice, which losses
+            of features ask for where they find texture. Only for `"modern"`.
         name: Of the model.
 
     Raises:
@@ -48,6 +51,7 @@ class Upscaler(keras.Model):
         width: int | None = None,
         blocks: int | None = None,
         variant: str = "modern",
+        hold: bool = False,
         name: str = "upscaler",
     ):
         if variant not in _VARIANTS:
@@ -69,9 +73,16 @@ class Upscaler(keras.Model):
                 "`width` and `blocks` should be at least 1. "
                 f"Received: width={width}, blocks={blocks}."
             )
+        if hold and variant != "modern":
+            raise ValueError(
+                '`hold` is for "modern" alone. Received: '
+                f"hold={hold}, variant={variant!r}."
+            )
         images = keras.Input([None, None, 3], name="images")
-        super().__init__(images, draw(images, scale, width, blocks), name=name)
-        self.scale, self.variant = scale, variant
+        own = {"hold": hold} if variant == "modern" else {}
+        answer = draw(images, scale, width, blocks, **own)
+        super().__init__(images, answer, name=name)
+        self.scale, self.variant, self.hold = scale, variant, hold
         self.width, self.blocks = width, blocks
 
     def get_config(self) -> dict[str, Any]:
@@ -80,6 +91,7 @@ class Upscaler(keras.Model):
             "width": self.width,
             "blocks": self.blocks,
             "variant": self.variant,
+            "hold": self.hold,
             "name": self.name,
         }
 
@@ -115,7 +127,9 @@ class PixelShuffle(layers.Layer):
         return {**super().get_config(), "scale": self.scale}
 
 
-def _draw_modern(images: Any, scale: int, width: int, blocks: int) -> Any:
+def _draw_modern(
+    images: Any, scale: int, width: int, blocks: int, hold: bool
+) -> Any:
     def conv(x: Any, filters: int, start: str = "he_normal") -> Any:
         return layers.Conv2D(
             filters, 3, padding="same", kernel_initializer=start
@@ -128,8 +142,10 @@ def _draw_modern(images: Any, scale: int, width: int, blocks: int) -> Any:
         )
     x = layers.ReLU()(conv(layers.Add()([x, first]), 2 * width))
     x = conv(x, 3 * scale**2, "zeros")
-    enlarged = picture_layers.BilinearEnlarge(scale)(images)
-    x = layers.Add()([PixelShuffle(scale)(x), enlarged])
+    x = PixelShuffle(scale)(x)
+    if hold:
+        x = layers.AveragePooling2D(scale, strides=1, padding="same")(x)
+    x = layers.Add()([x, picture_layers.BilinearEnlarge(scale)(images)])
     return layers.Activation("linear", dtype="float32")(x)
 
 
