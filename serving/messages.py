@@ -4,14 +4,20 @@ The words are those recorded from the real server's core
 (`tests/serving_cases.json`).
 """
 
+import math
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import error_codes_pb2
+
+DEFAULT_SIGNATURE = "serving_default"
 
 _INVALID_ARGUMENT = 3
+# A tensor that one value fills may claim any size; 256 MB is enough for us.
+_MOST_FILLED_BYTES = 256 << 20
 _FIELDS = {
     "float32": "float_val",
     "float64": "double_val",
@@ -20,6 +26,8 @@ _FIELDS = {
     "uint32": "uint32_val",
     "uint64": "uint64_val",
     "object": "string_val",
+    "float16": "half_val",
+    "bfloat16": "half_val",
 }  # Every smaller integer goes into int_val.
 
 
@@ -29,6 +37,16 @@ class StatusError(Exception):
     def __init__(self, code: int, message: str):
         super().__init__(message)
         self.code, self.message = code, message
+
+
+def code_name(code: int) -> str:
+    """Returns the name of a code, as `INVALID_ARGUMENT`."""
+    return error_codes_pb2.Code.Name(code)
+
+
+def signature_name(request: Any) -> str:
+    """Returns the signature that a request is for."""
+    return request.model_spec.signature_name or DEFAULT_SIGNATURE
 
 
 def invalid(message: str) -> StatusError:
@@ -73,11 +91,24 @@ def feeds(inputs: Mapping[str, Any], signature: Any) -> dict[str, Any]:
 
 def _parse(alias: str, proto: Any) -> Any:
     try:
-        if not proto.dtype:
-            raise ValueError("no type")
+        _check_size(proto)
         return tf.make_ndarray(proto)
     except (TypeError, ValueError) as error:
         raise invalid(f"tensor parsing error: {alias}") from error
+
+
+def _check_size(proto: Any) -> None:
+    """Refuses a tensor that claims far more values than the message holds."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if (
+        not proto.dtype
+        or proto.tensor_shape.unknown_rank
+        or min(sizes, default=0) < 0
+    ):
+        raise ValueError("no type, or no shape")
+    claimed = math.prod(sizes) * tf.as_dtype(proto.dtype).size
+    if claimed > max(_MOST_FILLED_BYTES, 8 * proto.ByteSize()):
+        raise ValueError("too large")
 
 
 def output_names(wanted: Iterable[str], signature: Any) -> list[str]:
@@ -101,8 +132,10 @@ def fill(proto: Any, value: np.ndarray) -> None:
     proto.dtype = kind.as_datatype_enum
     for size in value.shape:
         proto.tensor_shape.dim.add(size=size)
-    field = getattr(proto, _FIELDS.get(value.dtype.name, "int_val"))
-    field.extend(value.ravel().tolist())
+    name = _FIELDS.get(value.dtype.name, "int_val")
+    if name == "half_val":
+        value = value.view(np.uint16)
+    getattr(proto, name).extend(value.ravel().tolist())
 
 
 def _braced(names: Iterable[str]) -> str:

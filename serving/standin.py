@@ -5,24 +5,34 @@ graph come out word for word; every other message follows the answers recorded
 from the real server's core (`tests/serving_cases.json`).
 """
 
+import contextlib
+import dataclasses
 import pathlib
+import threading
+import time
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
-
-# Session.run would cast types and check shapes in Python, as the real server
-# does not; this private call does neither. Tests hold it to TensorFlow 2.21.
-from tensorflow.python.client import pywrap_tf_session
+from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.apis import predict_pb2
-from tensorflow_serving.apis import prediction_log_pb2
 
 from serving import messages
+from serving import monitoring
+from serving import session
+from serving import warmup
 
-_NOT_FOUND, _FAILED_PRECONDITION = 5, 9
-_WARMUP = "assets.extra/tf_serving_warmup_requests"
+_NOT_FOUND, _FAILED_PRECONDITION, _UNIMPLEMENTED = 5, 9, 12
+_AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+
+
+class LoadError(ValueError):
+    """Raised when a version does not load; says why, as its status does."""
+
+    def __init__(self, path: pathlib.Path, code: int, message: str):
+        super().__init__(f"{path} does not load: {message}")
+        self.code, self.message = code, message
 
 
 class Servable:
@@ -31,31 +41,49 @@ class Servable:
     Args:
         path: Folder of the version.
         number: Of the version.
+        metrics: Where its times are counted.
 
     Raises:
-        ValueError: If it does not load, or a warm-up request fails.
+        LoadError: If it does not load, or a warm-up request fails.
     """
 
-    def __init__(self, path: pathlib.Path, number: int):
-        self.number = number
-        graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph)
+    def __init__(
+        self,
+        path: pathlib.Path,
+        number: int,
+        metrics: monitoring.Metrics | None = None,
+    ):
+        self.number, self.users = number, 0
+        self._metrics = metrics or monitoring.Metrics()
         try:
-            with graph.as_default():
-                loaded = tf.compat.v1.saved_model.loader.load(
-                    self._session, ["serve"], str(path)
-                )
-            self.signatures = dict(loaded.signature_def)
-            self._session._extend_graph()
-            self._warm_up(path / _WARMUP)
-        except (OSError, tf.errors.OpError, messages.StatusError) as error:
-            raise ValueError(f"{path} does not load: {error}") from error
+            self._session = session.Session(path)
+            self._warm_up(path)
+        except messages.StatusError as error:
+            raise LoadError(path, error.code, error.message) from error
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """Its `SignatureDef` messages, by name."""
+        return self._session.signatures
 
     def predict(
         self, request: predict_pb2.PredictRequest, seconds: float | None = None
     ) -> predict_pb2.PredictResponse:
         """Answers a request for this version, or raises `StatusError`."""
-        key = request.model_spec.signature_name or "serving_default"
+        outputs = self.outputs(request, seconds)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = request.model_spec.name
+        response.model_spec.signature_name = messages.signature_name(request)
+        response.model_spec.version.value = self.number
+        for name, value in outputs.items():
+            messages.fill(response.outputs[name], value)
+        return response
+
+    def outputs(
+        self, request: predict_pb2.PredictRequest, seconds: float | None = None
+    ) -> dict[str, np.ndarray]:
+        """Returns what a request asks for, by name, or raises `StatusError`."""
+        key = messages.signature_name(request)
         if key not in self.signatures:
             raise messages.StatusError(
                 _FAILED_PRECONDITION,
@@ -64,54 +92,34 @@ class Servable:
         signature = self.signatures[key]
         feeds = messages.feeds(request.inputs, signature)
         names = messages.output_names(request.output_filter, signature)
-        values = self._run(
-            feeds, [signature.outputs[name].name for name in names], seconds
-        )
-        response = predict_pb2.PredictResponse()
-        response.model_spec.name = request.model_spec.name
-        response.model_spec.signature_name = key
-        response.model_spec.version.value = self.number
-        for name, value in zip(names, values, strict=True):
-            messages.fill(response.outputs[name], np.asarray(value))
-        return response
+        fetches = [signature.outputs[name].name for name in names]
+        start = time.monotonic()
+        values = self._session.run(feeds, fetches, seconds)
+        self._metrics.ran(request.model_spec.name, time.monotonic() - start)
+        return dict(zip(names, values, strict=True))
 
-    def _run(
-        self,
-        feeds: Mapping[str, Any],
-        fetches: list[str],
-        seconds: float | None,
-    ) -> list[Any]:
-        milliseconds = 0 if seconds is None else max(1, int(seconds * 1000))
-        options = config_pb2.RunOptions(timeout_in_ms=milliseconds)
-        buffer = pywrap_tf_session.TF_NewBufferFromString(
-            options.SerializeToString()
-        )
+    def _warm_up(self, path: pathlib.Path) -> None:
+        start = time.monotonic()
         try:
-            return pywrap_tf_session.TF_SessionRun_wrapper(
-                self._session._session,
-                buffer,
-                {self._output(name): value for name, value in feeds.items()},
-                [self._output(name) for name in fetches],
-                [],
-                None,
-            )
-        except tf.errors.OpError as error:
-            raise messages.StatusError(
-                error.error_code, error.message
-            ) from error
-        finally:
-            pywrap_tf_session.TF_DeleteBuffer(buffer)
+            some = warmup.run(path, self.predict)
+        except messages.StatusError:
+            self.close()
+            raise
+        if some:
+            self._metrics.warmed_up(str(path), time.monotonic() - start)
 
-    def _output(self, name: str) -> Any:
-        return self._session.graph.get_tensor_by_name(name)._as_tf_output()
+    def close(self) -> None:
+        """Frees the version; nobody may be using it."""
+        self._session.close()
 
-    def _warm_up(self, file: pathlib.Path) -> None:
-        if file.exists():
-            for record in tf.data.TFRecordDataset(
-                str(file)
-            ).as_numpy_iterator():
-                log = prediction_log_pb2.PredictionLog.FromString(record)
-                self.predict(log.predict_log.request)
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Where a version is in its life, and the error that ended it, if any."""
+
+    state: int
+    code: int = 0
+    message: str = ""
 
 
 class Core:
@@ -120,14 +128,23 @@ class Core:
     Args:
         models: `{name: {number: servable}}`.
         labels: `{name: {label: number}}`.
+        metrics: Where requests are counted.
     """
 
     def __init__(
         self,
         models: Mapping[str, Mapping[int, Servable]],
         labels: Mapping[str, Mapping[str, int]],
+        metrics: monitoring.Metrics | None = None,
     ):
-        self.models, self.labels = models, labels
+        self.models = {name: dict(models[name]) for name in models}
+        self.labels = dict(labels)
+        self.metrics = metrics or monitoring.Metrics()
+        self._states = {
+            name: dict.fromkeys(versions, State(_AVAILABLE))
+            for name, versions in self.models.items()
+        }
+        self._changed = threading.Condition()
 
     def predict(
         self, request: predict_pb2.PredictRequest, seconds: float | None = None
@@ -135,13 +152,29 @@ class Core:
         """Answers a request, or raises `StatusError`."""
         if not request.HasField("model_spec"):
             raise messages.invalid("Missing ModelSpec")
-        return self.find(request.model_spec).predict(request, seconds)
+        with self.borrow(request.model_spec) as servable:
+            return servable.predict(request, seconds)
+
+    @contextlib.contextmanager
+    def borrow(self, spec: Any) -> Iterator[Servable]:
+        """Yields the version that is meant, which stays loaded meanwhile."""
+        with self._changed:
+            servable = self.find(spec)
+            servable.users += 1
+        try:
+            yield servable
+        finally:
+            with self._changed:
+                servable.users -= 1
+                self._changed.notify_all()
 
     def find(self, spec: Any) -> Servable:
         """Returns the version that is meant, or raises `StatusError`."""
         if not spec.name:
             raise messages.invalid("ModelSpec has no name specified.")
-        versions = self.models.get(spec.name, {})
+        with self._changed:
+            versions = dict(self.models.get(spec.name, {}))
+            labels = self.labels.get(spec.name, {})
         choice = spec.WhichOneof("version_choice")
         if choice is None:
             if not versions:
@@ -150,15 +183,14 @@ class Core:
                     f"Servable not found for request: Latest({spec.name})",
                 )
             return versions[max(versions)]
+        number = spec.version.value
         if choice == "version_label":
-            label, labels = spec.version_label, self.labels.get(spec.name, {})
-            if label not in labels:
+            if spec.version_label not in labels:
                 raise messages.invalid(
-                    f"Unrecognized servable version label: {label}",
+                    "Unrecognized servable version label: "
+                    f"{spec.version_label}",
                 )
-            number = labels[label]
-        else:
-            number = spec.version.value
+            number = labels[spec.version_label]
         if number not in versions:
             raise messages.StatusError(
                 _NOT_FOUND,
@@ -166,3 +198,33 @@ class Core:
                 f"Specific({spec.name}, {number})",
             )
         return versions[number]
+
+    def states(self, name: str) -> dict[int, State]:
+        """Returns the state of each version of a model, past ones included."""
+        with self._changed:
+            return dict(self._states.get(name, {}))
+
+    def answered(
+        self, name: str, code: int, api: str, entrypoint: str, start: float
+    ) -> None:
+        """Counts a request.
+
+        Args:
+            name: Of the model; those that are not there count together, or
+                strangers could fill the memory with names.
+            code: It was answered with; 0 is success.
+            api: As `Predict`.
+            entrypoint: `GRPC` or `REST`.
+            start: When it came, as `time.monotonic` counts.
+        """
+        known = name if self.states(name) else ""
+        self.metrics.answered(known, messages.code_name(code))
+        if code == 0:
+            seconds = time.monotonic() - start
+            self.metrics.took(known, api, entrypoint, seconds)
+
+    def reload(self, config: Any) -> None:
+        """Serves what a `ModelServerConfig` lists; see `manager.Manager`."""
+        raise messages.StatusError(
+            _UNIMPLEMENTED, "This server has no configuration to reload."
+        )
