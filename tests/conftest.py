@@ -14,6 +14,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import skimage  # noqa: E402
+import small  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from PIL import Image  # noqa: E402
 from tensorboard.backend.event_processing import event_accumulator  # noqa: E402
@@ -185,6 +186,24 @@ def stopped(tmp_path):
         return workdir
 
     return stopped
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory):
+    """Returns a folder of versions 1 to 3, whose factor is their number."""
+    home = tmp_path_factory.mktemp("versions")
+    for number in (1, 2, 3):
+        small.write_scale(home / str(number), number)
+    return home
+
+
+@pytest.fixture
+def home(tmp_path, versions):
+    """Returns a folder with version 1 alone."""
+    home = tmp_path / "m"
+    home.mkdir()
+    small.copy_version(versions / "1", home / "1")
+    return home
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""The model that the answers in serving_cases.json were recorded from.
+"""The models that the answers in serving_cases.json were recorded from.
 
-Its graph is written out as it was then, names of nodes included: they stand in
-the recorded messages.
+Their graphs are written out as they were then, names of nodes included: they
+stand in the recorded messages.
 """
 
 import keras
@@ -131,3 +131,23 @@ def write_super_resolution(path):
     for name, function in make_signatures(model).items():
         archive.add_endpoint(name, function)
     archive.write_out(str(path), verbose=False)
+
+
+class Two(tf.Module):
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 2], tf.float32, name="a"),
+            tf.TensorSpec([None], tf.float32, name="b"),
+        ]
+    )
+    def call(self, a, b):
+        return {
+            "sum": a + b[:, None],
+            "thumb_bytes": tf.strings.as_string(b),
+            "text": tf.strings.as_string(b),
+        }
+
+
+def write_two(path):
+    two = Two()
+    tf.saved_model.save(two, str(path), signatures=two.call)
