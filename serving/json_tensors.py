@@ -13,6 +13,7 @@ from serving import json_text
 from serving import messages
 
 _UNIMPLEMENTED = 12
+_MOST_AXES = 60  # NumPy's 64, with some left for a batch.
 _INT32 = (-(2**31), 2**31 - 1)
 _WHITE = str.maketrans("", "", " \t\r\n\f\v")
 _KINDS = {
@@ -73,6 +74,10 @@ def read(value: Any, dtype: tf.DType) -> np.ndarray:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > _MOST_AXES:
+        raise messages.invalid(
+            f"Too many dimensions: {len(shape)}, of at most {_MOST_AXES}."
+        )
     values: list[Any] = []
     _collect(value, 0, shape, dtype, values)
     if dtype == tf.string:

@@ -116,7 +116,12 @@ def load(
 def main() -> None:
     config, options = _config(), _rest_options()
     credentials = tls.credentials(_SSL.value) if _SSL.value else None
-    core = load(config, _POLL.value, _EARLY_LABELS.value)
+    try:
+        core = load(config, _POLL.value, _EARLY_LABELS.value)
+    except ValueError as error:
+        raise ValueError(
+            f"{_CONFIG.value or _MODEL_DIR.value}: {error}"
+        ) from error
     entrance = gate.Gate(_THREADS.value, _MAX_WAITING.value)
     _, port = serve(core, _PORT.value, entrance, credentials, _HEALTH.value)
     for name, versions in core.models.items():

@@ -1,17 +1,15 @@
 import base64
 import json
 import pathlib
-import shutil
 import zlib
 
 import grpc
 import numpy as np
 import pytest
 import recorded_models
+import small
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow_serving.apis import get_model_status_pb2
-from tensorflow_serving.apis import model_service_pb2_grpc
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
@@ -27,26 +25,22 @@ DTYPES = {4: np.uint8}
 
 
 @pytest.fixture(scope="module")
-def channel(tmp_path_factory):
-    """Returns a channel to a server of the recorded model."""
+def core(tmp_path_factory):
+    """Returns a server's core with the recorded model."""
     home = tmp_path_factory.mktemp("models") / "sr"
     recorded_models.write_super_resolution(home / "1")
-    core = server.load(config(f'name: "sr" base_path: "{home}" {STABLE}'))
+    stable = 'version_labels { key: "stable" value: 1 }'
+    config = small.config_of(home, stable, name="sr")
+    return server.load(config, early_labels=True)
+
+
+@pytest.fixture(scope="module")
+def channel(core):
+    """Returns a channel to a server of it."""
     started, port = server.serve(core)
     with grpc.insecure_channel(f"localhost:{port}") as channel:
         yield channel
     started.stop(None).wait()
-
-
-STABLE = 'version_labels { key: "stable" value: 1 }'
-
-
-def config(*models):
-    text = " ".join(f"config {{ {model} }}" for model in models)
-    return text_format.Parse(
-        f"model_config_list {{ {text} }}",
-        model_server_config_pb2.ModelServerConfig(),
-    )
 
 
 def ask(channel, request, **options):
@@ -121,95 +115,6 @@ def test_the_core_ends_a_run_at_its_deadline(tmp_path):
     assert raised.value.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
 
 
-class TestModelStatus:
-    @pytest.fixture
-    def ask(self, channel):
-        stub = model_service_pb2_grpc.ModelServiceStub(channel)
-
-        def ask(text):
-            return stub.GetModelStatus(
-                text_format.Parse(
-                    text, get_model_status_pb2.GetModelStatusRequest()
-                )
-            )
-
-        return ask
-
-    @pytest.mark.parametrize("version", ["", "version { value: 1 }"])
-    def test_of_a_model(self, ask, version):
-        (status,) = ask(
-            f'model_spec {{ name: "sr" {version} }}'
-        ).model_version_status
-        assert status.version == 1
-        assert status.state == status.AVAILABLE
-        assert status.status.error_code == 0
-
-    @pytest.mark.parametrize(
-        ("text", "code", "message"),
-        [
-            ("", "INVALID_ARGUMENT", "Missing ModelSpec"),
-            (
-                'model_spec { name: "nope" }',
-                "NOT_FOUND",
-                "Could not find any versions of model nope",
-            ),
-            (
-                'model_spec { name: "sr" version { value: 9 } }',
-                "NOT_FOUND",
-                "Could not find version 9 of model sr",
-            ),
-        ],
-    )
-    def test_of_what_is_not_there(self, ask, text, code, message):
-        with pytest.raises(grpc.RpcError) as raised:
-            ask(text)
-        assert raised.value.code().name == code
-        assert raised.value.details() == message
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    home = tmp_path_factory.mktemp("models") / "sr"
-    recorded_models.write_super_resolution(home / "1")
-    for version in (2, 10):
-        shutil.copytree(home / "1", home / str(version))
-    (home / "tmp-3").mkdir()
-    return home
-
-
-class TestLoading:
-    @pytest.mark.parametrize(
-        ("policy", "expected"),
-        [
-            ("", {10}),
-            ("model_version_policy { all {} }", {1, 2, 10}),
-            ("model_version_policy { latest { num_versions: 2 } }", {2, 10}),
-            ("model_version_policy { specific { versions: 1 } }", {1}),
-        ],
-    )
-    def test_takes_the_versions_of_the_policy(self, home, policy, expected):
-        core = server.load(config(f'name: "a" base_path: "{home}" {policy}'))
-        assert set(core.models["a"]) == expected
-
-    def test_a_label_for_a_version_not_served_raises(self, home):
-        with pytest.raises(ValueError, match=r"not served: \[1\]"):
-            server.load(config(f'name: "a" base_path: "{home}" {STABLE}'))
-
-    def test_a_name_listed_twice_raises(self, home):
-        model = f'name: "a" base_path: "{home}"'
-        with pytest.raises(ValueError, match="listed twice"):
-            server.load(config(model, model))
-
-    def test_no_version_raises(self, home):
-        with pytest.raises(ValueError, match="No versions of model a"):
-            server.load(config(f'name: "a" base_path: "{home}/1"'))
-
-    def test_a_half_copied_version_raises(self, home, tmp_path):
-        (tmp_path / "1").mkdir()
-        with pytest.raises(ValueError, match="does not load"):
-            server.load(config(f'name: "a" base_path: "{tmp_path}"'))
-
-
 def test_a_taken_port_raises():
     core = standin.Core({}, {})
     started, port = server.serve(core)
@@ -227,17 +132,3 @@ def test_the_shipped_config_is_one():
     for model in parsed.model_config_list.config:
         assert model.base_path == f"/models/{model.name}"
         assert model.model_platform == "tensorflow"
-
-
-@pytest.mark.parametrize(
-    ("flags", "reason"),
-    [
-        ([], "either --model_dir or --config"),
-        (["--model_dir=nowhere/at_all"], "No versions of model at_all"),
-        (["--config=nowhere.config"], "nowhere.config"),
-        (["--config=LICENSE"], "LICENSE"),
-        (["--port=many"], "port"),
-    ],
-)
-def test_the_command_refuses(refused, flags, reason):
-    assert reason in refused("serving.server", *flags)

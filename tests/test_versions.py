@@ -46,6 +46,7 @@ class TestFolders:
             over.set()
             for thread in threads:
                 thread.join()
+            seen.append(small.factor(core))
         assert set(seen) == {1, 2}
 
     def test_a_request_in_flight_ends_on_its_version(self, home, versions):

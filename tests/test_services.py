@@ -1,0 +1,182 @@
+"""ModelService, health, and what PredictionService tells of models."""
+
+import grpc
+import pytest
+import small
+from google.protobuf import text_format
+from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2_grpc
+from tensorflow_serving.apis import get_model_metadata_pb2
+from tensorflow_serving.apis import get_model_status_pb2
+from tensorflow_serving.apis import model_management_pb2
+from tensorflow_serving.apis import model_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from serving import server
+from serving import standin
+
+
+@pytest.fixture(scope="module")
+def channel(versions):
+    """Returns a channel to a server of version 3."""
+    core = server.load(small.config_of(versions))
+    started, port = server.serve(core, healthy=True)
+    with grpc.insecure_channel(f"localhost:{port}") as channel:
+        yield channel
+    started.stop(None).wait()
+
+
+class TestModelStatus:
+    @pytest.fixture
+    def ask(self, channel):
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+
+        def ask(text):
+            return stub.GetModelStatus(
+                text_format.Parse(
+                    text, get_model_status_pb2.GetModelStatusRequest()
+                )
+            )
+
+        return ask
+
+    @pytest.mark.parametrize("version", ["", "version { value: 3 }"])
+    def test_of_a_model(self, ask, version):
+        (status,) = ask(
+            f'model_spec {{ name: "m" {version} }}'
+        ).model_version_status
+        assert status.version == 3
+        assert status.state == status.AVAILABLE
+        assert status.status.error_code == 0
+
+    @pytest.mark.parametrize(
+        ("text", "code", "message"),
+        [
+            ("", "INVALID_ARGUMENT", "Missing ModelSpec"),
+            (
+                'model_spec { name: "nope" }',
+                "NOT_FOUND",
+                "Could not find any versions of model nope",
+            ),
+            (
+                'model_spec { name: "m" version { value: 9 } }',
+                "NOT_FOUND",
+                "Could not find version 9 of model m",
+            ),
+        ],
+    )
+    def test_of_what_is_not_there(self, ask, text, code, message):
+        with pytest.raises(grpc.RpcError) as raised:
+            ask(text)
+        assert raised.value.code().name == code
+        assert raised.value.details() == message
+
+
+class TestMetadata:
+    @pytest.fixture
+    def ask(self, channel):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+        def ask(text):
+            request = get_model_metadata_pb2.GetModelMetadataRequest()
+            return stub.GetModelMetadata(text_format.Parse(text, request))
+
+        return ask
+
+    def test_has_the_signatures(self, ask):
+        response = ask(
+            'model_spec { name: "m" version { value: 3 } } '
+            'metadata_field: "signature_def"'
+        )
+        assert response.model_spec.name == "m"
+        assert response.model_spec.version.value == 3
+        found = get_model_metadata_pb2.SignatureDefMap()
+        assert response.metadata["signature_def"].Unpack(found)
+        assert set(found.signature_def) == {
+            "serving_default",
+            "slowly",
+            "types",
+            "__saved_model_init_op",
+        }
+        assert found.signature_def["slowly"].inputs["rounds"].dtype == 3
+
+    @pytest.mark.parametrize(
+        ("text", "code", "message"),
+        [
+            ('metadata_field: "signature_def"', 3, "Missing ModelSpec"),
+            (
+                'model_spec { name: "m" }',
+                3,
+                "GetModelMetadataRequest must specify at least one "
+                "metadata_field",
+            ),
+            (
+                'model_spec { name: "m" } metadata_field: "x"',
+                3,
+                "Metadata field x is not supported",
+            ),
+            (
+                'model_spec { name: "nope" } metadata_field: "signature_def"',
+                5,
+                "Servable not found for request: Latest(nope)",
+            ),
+        ],
+    )
+    def test_of_what_is_not_there(self, ask, text, code, message):
+        with pytest.raises(grpc.RpcError) as raised:
+            ask(text)
+        assert raised.value.code().value[0] == code
+        assert raised.value.details() == message
+
+
+def test_a_reload_by_grpc(home):
+    with small.following(home) as core:
+        started, port = server.serve(core)
+        with grpc.insecure_channel(f"localhost:{port}") as channel:
+            stub = model_service_pb2_grpc.ModelServiceStub(channel)
+            request = model_management_pb2.ReloadConfigRequest()
+            with pytest.raises(grpc.RpcError, match="type not supported"):
+                stub.HandleReloadConfigRequest(request)
+            request.config.CopyFrom(small.config_of(home, name="n"))
+            response = stub.HandleReloadConfigRequest(request)
+            assert response.status.error_code == 0
+            assert small.states(core, "n") == "1 AVAILABLE"
+        started.stop(None).wait()
+
+
+# What the stand-in does not offer, by name: no server-side batching, and none
+# of the interfaces for tf.Example. Their answers, which TensorFlow Serving
+# gives by its own rules, are not compared.
+@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
+def test_what_is_not_offered_says_so(channel, method):
+    call = channel.unary_unary(
+        f"/tensorflow.serving.PredictionService/{method}"
+    )
+    with pytest.raises(grpc.RpcError) as raised:
+        call(b"")
+    assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+class TestHealth:
+    @pytest.mark.parametrize(
+        "service", ["", "ModelService", "PredictionService"]
+    )
+    def test_serves(self, channel, service):
+        request = health_pb2.HealthCheckRequest(service=service)
+        response = health_pb2_grpc.HealthStub(channel).Check(request)
+        assert response.status == response.SERVING
+
+    def test_of_an_unknown_service(self, channel):
+        request = health_pb2.HealthCheckRequest(service="nope")
+        with pytest.raises(grpc.RpcError) as raised:
+            health_pb2_grpc.HealthStub(channel).Check(request)
+        assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+
+    def test_is_off_by_default(self):
+        started, port = server.serve(standin.Core({}, {}))
+        with grpc.insecure_channel(f"localhost:{port}") as channel:
+            request = health_pb2.HealthCheckRequest()
+            with pytest.raises(grpc.RpcError) as raised:
+                health_pb2_grpc.HealthStub(channel).Check(request)
+        assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        started.stop(None).wait()
