@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Coroutine
 from concurrent import futures
 from typing import Any
+from typing import ClassVar
 
 from serving import messages
 
@@ -46,18 +47,25 @@ class Gate:
 
 
 class Running:
-    """A server that runs, with the manners of `grpc.Server`.
+    """A server that runs until it is stopped, whether it is held or not.
 
     Args:
         stop: Stops it, given the seconds that requests have to end.
     """
 
+    _all: ClassVar[set["Running"]] = set()
+
     def __init__(self, stop: Callable[[float | None], Coroutine]):
         self._stop = stop
+        self._all.add(self)
 
     def stop(self, grace: float | None = None) -> threading.Event:
-        """Stops the server; returns an event that is set, as it has stopped."""
+        """Stops the server; returns, as `grpc.Server.stop`, an event.
+
+        It is set: the server has stopped.
+        """
         run(self._stop(grace))
+        self._all.discard(self)
         stopped = threading.Event()
         stopped.set()
         return stopped

@@ -23,26 +23,35 @@ def predictions(outputs: Mapping[str, np.ndarray], in_rows: bool) -> str:
     Raises:
         messages.StatusError: If a tensor cannot be written so.
     """
-    if in_rows:
-        _check_rows(outputs)
-    written = {
-        name: json_tensors.write(name, value) for name, value in outputs.items()
-    }
+    several = len(outputs) > 1  # Only then are their names written.
     if not in_rows:
-        return json_text.dumps({"outputs": _unnamed(written)})
-    (count, *_) = (len(rows) for rows in written.values())
-    return json_text.rows(
-        "predictions",
-        [
-            _unnamed({name: rows[i] for name, rows in written.items()})
-            for i in range(count)
-        ],
-        on_lines=len(written) > 1,
-    )
+        columns = {
+            name: _arrays(name, value[None], 2 if several else 1, False)[0]
+            for name, value in outputs.items()
+        }
+        return json_text.dumps({"outputs": _unnamed(columns)})
+    _check_rows(outputs)
+    by_name = {
+        name: _arrays(name, value, 3 if several else 2, True)
+        for name, value in outputs.items()
+    }
+    items = [
+        _unnamed(dict(zip(by_name, row, strict=True)))
+        for row in zip(*by_name.values(), strict=True)
+    ]
+    return json_text.rows("predictions", items, on_lines=several)
+
+
+def _arrays(
+    name: str, batch: np.ndarray, level: int, one_line: bool
+) -> list[json_text.Raw]:
+    count, *shape = batch.shape
+    texts = json_tensors.write(name, batch, level + len(shape))
+    arrays = json_text.arrays(texts, count, shape, level, one_line)
+    return [json_text.Raw(text) for text in arrays]
 
 
 def _unnamed(values: dict[str, Any]) -> Any:
-    """A name is written only where there are several."""
     return values if len(values) > 1 else next(iter(values.values()))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -78,14 +79,27 @@ def read(value: Any, dtype: tf.DType) -> np.ndarray:
         raise messages.invalid(
             f"Too many dimensions: {len(shape)}, of at most {_MOST_AXES}."
         )
-    values: list[Any] = []
-    _collect(value, 0, shape, dtype, values)
+    values = _numbers(value, shape, dtype)
+    if values is None:
+        values = []
+        _collect(value, 0, shape, dtype, values)
     if dtype == tf.string:
         return _objects(values, shape)
     if dtype in (tf.uint8, tf.int8, tf.int16):
         wide = np.array(values, np.int32)
         return wide.astype(dtype.as_numpy_dtype).reshape(shape)
     return np.array(values, dtype.as_numpy_dtype).reshape(shape)
+
+
+def _numbers(value: Any, shape: list[int], dtype: tf.DType) -> list[Any] | None:
+    """Returns what `_collect` collects, fast, if all is numbers and as is."""
+    values = [value]
+    for size in shape:
+        if not all(type(v) is list and len(v) == size for v in values):
+            return None
+        values = list(itertools.chain.from_iterable(values))
+    fits = None if dtype == tf.string else _FITS.get(dtype)
+    return values if fits and all(map(fits, values)) else None
 
 
 def _collect(
@@ -113,10 +127,6 @@ def _collect(
             f"Encountered list at unexpected size: {len(value)} at level: "
             f"{level} expected size: {shape[level]}"
         )
-    numbers = dtype in _FITS and dtype != tf.string
-    if level == rank - 1 and numbers and all(map(_FITS[dtype], value)):
-        values.extend(value)
-        return
     for item in value:
         _collect(item, level + 1, shape, dtype, values)
 
@@ -176,31 +186,37 @@ def _decode(value: dict[str, Any]) -> bytes:
         raise messages.invalid("Unable to base64 decode") from error
 
 
-def write(name: str, array: np.ndarray) -> Any:
-    """Returns a tensor as lists that `json_text.dumps` writes.
+def write(name: str, array: np.ndarray, level: int) -> list[str]:
+    """Returns the JSON text of each value of a tensor.
+
+    Bytes that are no UTF-8 become surrogate escapes.
 
     Args:
         name: Of the output; only strings of one that ends in `_bytes` are
             written as base64.
         array: The tensor.
+        level: How deep the values lie.
 
     Raises:
         messages.StatusError: If the type has no JSON.
     """
-    flat = array.ravel().tolist()
+    values = array.ravel()
     if array.dtype == object and name.endswith("_bytes"):
-        flat = [{"b64": base64.b64encode(v).decode()} for v in flat]
-    elif array.dtype == object:
-        flat = [v.decode("utf-8", "surrogateescape") for v in flat]
-    elif array.dtype in (np.float32, np.float64):
-        kind = array.dtype.type
-        flat = [json_text.Raw(json_text.decimal(v, kind)) for v in flat]
-    elif array.dtype.kind not in "iub":
-        raise messages.invalid(
-            "Failed to write JSON value for tensor type: "
-            f"{_name(tf.as_dtype(array.dtype))}"
-        )
-    return _objects(flat, array.shape).tolist()
+        texts = (base64.b64encode(value).decode() for value in values)
+        return [json_text.base64(text, level) for text in texts]
+    if array.dtype == object:
+        decoded = (v.decode("utf-8", "surrogateescape") for v in values)
+        return [json_text.dumps(text) for text in decoded]
+    if array.dtype in (np.float32, np.float64):
+        return json_text.decimals(values)
+    if array.dtype == bool:
+        return ["true" if value else "false" for value in values]
+    if array.dtype.kind in "iu":
+        return list(map(str, values.tolist()))
+    raise messages.invalid(
+        "Failed to write JSON value for tensor type: "
+        f"{_name(tf.as_dtype(array.dtype))}"
+    )
 
 
 def _objects(values: list[Any], shape: Any) -> np.ndarray:

@@ -8,12 +8,14 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 # The largest part of a request that an error repeats, in characters.
 _MOST_QUOTED = 64 << 10
+_SPECIAL = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
@@ -26,7 +28,38 @@ def dumps(value: Any, one_line: bool = False) -> str:
     return "".join(_pieces(value, 0, one_line))
 
 
-def rows(key: str, items: list[Any], on_lines: bool) -> str:
+def arrays(
+    texts: list[str],
+    count: int,
+    shape: Sequence[int],
+    level: int,
+    one_line: bool,
+) -> list[str]:
+    """Returns the texts of arrays, of those of all their values.
+
+    Args:
+        texts: Of the values, array by array.
+        count: Of the arrays.
+        shape: Of each.
+        level: How deep the arrays lie.
+        one_line: Whether their items stand on one line.
+    """
+    for axis in reversed(range(len(shape))):
+        size, margin = shape[axis], _margin(level + axis)
+        inner = "" if one_line else _margin(level + axis + 1)
+        between = ", " if one_line else f",{inner}"
+        end = "]" if one_line else f"{margin}]"
+        starts = range(0, count * math.prod(shape[: axis + 1]), size or 1)
+        texts = [
+            f"[{inner}{between.join(texts[start : start + size])}{end}"
+            for start in starts
+        ]
+        if not size:
+            texts = ["[]"] * (count * math.prod(shape[:axis]))
+    return texts
+
+
+def rows(key: str, items: Sequence[Any], on_lines: bool) -> str:
     """Returns the text of an object with one list, whose arrays are one line.
 
     Args:
@@ -34,16 +67,16 @@ def rows(key: str, items: list[Any], on_lines: bool) -> str:
         items: Of the list.
         on_lines: Whether each item begins on a line of its own.
     """
-    margin = "\n        " if on_lines else ""
+    margin = _margin(2) if on_lines else ""
     between = f",{margin}" if on_lines else ", "
     texts = ("".join(_pieces(item, 2, one_line=True)) for item in items)
-    end = "\n    ]" if items else "]"
-    return (
-        f'{{\n    "{key}": [{margin if items else ""}'
-        + between.join(texts)
-        + end
-        + "\n}"
-    )
+    start, end = (margin, _margin(1)) if items else ("", "")
+    return f'{{{_margin(1)}"{key}": [{start}{between.join(texts)}{end}]\n}}'
+
+
+def base64(text: str, level: int) -> str:
+    """Returns the text of an object that stands for bytes."""
+    return "".join(_pieces({"b64": text}, level, one_line=True))
 
 
 def quote(value: Any) -> str:
@@ -66,20 +99,32 @@ def error(message: str) -> str:
 
 def decimal(value: float, kind: type[np.floating]) -> str:
     """Returns a number in six digits, or in as many as it takes."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    text = f"{value:g}"
-    if kind(text) != kind(value):
-        digits = 9 if kind is np.float32 else 17
-        text = f"{kind(value):.{digits}g}"
+    (text,) = decimals(np.array([value], kind))
+    return text
+
+
+def decimals(values: np.ndarray) -> list[str]:
+    """Returns numbers likewise, `[N]`."""
+    digits = 9 if values.dtype == np.float32 else 17
+    exact = values.tolist()
+    texts = [f"{value:g}" for value in exact]
+    read = np.array([float(text) for text in texts], values.dtype)
+    for place in np.flatnonzero(read != values):
+        texts[place] = f"{exact[place]:.{digits}g}"
+    return [_SPECIAL.get(text) or _with_point(text) for text in texts]
+
+
+def _with_point(text: str) -> str:
     return text if "." in text or "e" in text else f"{text}.0"
+
+
+def _margin(level: int) -> str:
+    return "\n" + "    " * level
 
 
 def _pieces(value: Any, level: int, one_line: bool) -> Iterator[str]:
     """Yields the text bit by bit: all of it may be far more than is wanted."""
-    margin, inner = "\n" + "    " * level, "\n" + "    " * (level + 1)
+    margin, inner = _margin(level), _margin(level + 1)
     if isinstance(value, dict) and value:
         yield "{"
         for number, (key, member) in enumerate(value.items()):

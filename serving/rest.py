@@ -7,11 +7,13 @@ body and the depth of its JSON have limits.
 import asyncio
 import dataclasses
 import functools
+import logging as std_logging
 import re
 import time
 import zlib
 from typing import Any
 
+from absl import logging
 from aiohttp import web
 
 from serving import answers
@@ -84,7 +86,11 @@ class Handler:
         self._options = options
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
-        response = await self._respond(request)
+        try:
+            response = await self._respond(request)
+        except Exception:  # A fault of ours.
+            logging.exception("%s %s", request.method, request.raw_path)
+            response = _json(500, json_text.error("Internal error"))
         if self._options.cors:
             response.headers.update(_CORS)
         return response
@@ -209,9 +215,13 @@ def serve(
 
 
 async def _start(handler: Handler, port: int) -> tuple[gate.Running, int]:
-    runner = web.ServerRunner(
-        web.Server(handler, auto_decompress=False, access_log=None)
+    # Its own log would have a traceback of every client that speaks no HTTP.
+    silent = std_logging.getLogger("aiohttp.server")
+    silent.setLevel(std_logging.CRITICAL)
+    server = web.Server(
+        handler, auto_decompress=False, access_log=None, logger=silent
     )
+    runner = web.ServerRunner(server)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()

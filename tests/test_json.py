@@ -1,6 +1,4 @@
-"""JSON in and out of the REST API; its words are in serving_cases.json too."""
-
-import json
+"""Tensors in JSON; more of the real server's words are in test_rest.py."""
 
 import ml_dtypes
 import numpy as np
@@ -12,55 +10,7 @@ from tensorflow_serving.apis import predict_pb2
 from serving import json_answers
 from serving import json_requests
 from serving import json_tensors
-from serving import json_text
 from serving import messages
-
-
-class TestNumbers:
-    @pytest.mark.parametrize(
-        ("value", "kind", "expected"),
-        [
-            (0.2, np.float32, "0.2"),
-            (1.0, np.float32, "1.0"),
-            (-0.0, np.float32, "-0.0"),
-            (9e6, np.float32, "9e+06"),
-            (3e-5, np.float32, "3e-05"),
-            (1 / 3, np.float32, "0.333333343"),
-            (1 / 3, np.float64, "0.33333333333333331"),
-            (float("nan"), np.float32, "NaN"),
-            (float("-inf"), np.float64, "-Infinity"),
-        ],
-    )
-    def test_are_as_short_as_they_can(self, value, kind, expected):
-        assert json_text.decimal(value, kind) == expected
-
-    @pytest.mark.parametrize("kind", [np.float32, np.float64])
-    def test_lose_nothing(self, kind):
-        generator = np.random.default_rng(0)
-        values = generator.normal(size=500) * 10.0 ** generator.integers(
-            -30, 30, 500
-        )
-        values = values.astype(kind)
-        text = json_text.dumps(json_tensors.write("x", values))
-        np.testing.assert_array_equal(np.array(json.loads(text), kind), values)
-
-
-@pytest.mark.parametrize(
-    "value", [{}, [], 'é\n"', {"a": [1, {"b": [[2.5], []]}], "c": None}, True]
-)
-@pytest.mark.parametrize("one_line", [True, False])
-def test_text_is_json(value, one_line):
-    assert json.loads(json_text.dumps(value, one_line)) == value
-
-
-def test_text_is_laid_out_as_rapidjson_does():
-    value = {"a": [1, {"b": [2, 3]}], "c": []}
-    assert json_text.dumps(value) == json.dumps(value, indent=4)
-
-
-def test_a_long_quotation_is_cut():
-    value = {"a": [[0] * 10] * 1_000_000}
-    assert len(json_text.quote(value)) < 100_000
 
 
 def read(value, dtype):
@@ -239,7 +189,7 @@ class TestAnswers:
     )
     def test_some_types_have_none(self, dtype, name):
         with pytest.raises(messages.StatusError) as raised:
-            json_tensors.write("x", np.zeros(2, dtype))
+            json_tensors.write("x", np.zeros(2, dtype), 0)
         assert raised.value.message == (
             f"Failed to write JSON value for tensor type: {name}"
         )

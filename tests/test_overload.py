@@ -1,0 +1,191 @@
+"""The server answers whoever behaves, whatever the others do."""
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import socket
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+import small
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from serving import gate
+from serving import rest
+from serving import server
+
+BODY = json.dumps({"instances": [2.0]})
+
+
+@contextlib.contextmanager
+def running(versions, threads=4, waiting=64):
+    """Yields the ports of gRPC and of REST, which share one gate."""
+    core = server.load(small.config_of(versions))
+    entrance = gate.Gate(threads, waiting)
+    by_grpc, port = server.serve(core, entrance=entrance)
+    by_rest, rest_port = rest.serve(core, entrance=entrance)
+    yield port, rest_port
+    by_grpc.stop(None).wait()
+    by_rest.stop().wait()
+
+
+@pytest.fixture(scope="module")
+def ports(versions):
+    with running(versions) as ports:
+        yield ports
+
+
+def by_grpc(port, request=None, timeout=30):
+    with grpc.insecure_channel(
+        f"localhost:{port}", [("grpc.use_local_subchannel_pool", 1)]
+    ) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(request or small.request(), timeout=timeout)
+    return response.outputs["y"].float_val[0]
+
+
+def by_rest(port, body=BODY):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/models/m:predict", body)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def answers(ports):
+    return by_grpc(ports[0]) == 3 and by_rest(ports[1])[0] == 200
+
+
+def slow(rounds=100_000):
+    return small.request(signature="slowly", rounds=np.int32(rounds))
+
+
+def test_64_clients_at_once(ports):
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        begun = threading.active_count()
+        found = list(
+            pool.map(
+                lambda n: by_grpc(ports[0]) if n % 2 else by_rest(ports[1])[0],
+                range(64),
+            )
+        )
+    assert found == [200, 3.0] * 32
+    assert threading.active_count() < begun + 64 + 20
+
+
+def test_what_has_no_place_is_refused_at_once(versions):
+    with running(versions, threads=1, waiting=2) as (port, rest_port):
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            held = [pool.submit(by_grpc, port, slow()) for _ in range(3)]
+            time.sleep(0.3)
+            start = time.monotonic()
+            with pytest.raises(grpc.RpcError) as raised:
+                by_grpc(port)
+            status, content = by_rest(rest_port)
+            assert time.monotonic() - start < 0.5
+            assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+            words = "Too many requests: 1 run and 2 wait; try later."
+            assert raised.value.details() == words
+            assert status == 503
+            assert json.loads(content) == {"error": words}
+            assert {future.result() for future in held} == {3.0}
+        assert answers((port, rest_port))
+
+
+def test_what_waited_too_long_does_not_run(versions):
+    with running(versions, threads=1) as (port, rest_port):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            held = pool.submit(by_grpc, port, slow())
+            time.sleep(0.2)
+            with pytest.raises(grpc.RpcError) as raised:
+                by_grpc(port, timeout=0.1)
+            assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            assert held.result() == 3
+        assert answers((port, rest_port))
+
+
+def test_clients_that_send_no_message_block_nobody(ports):
+    over = threading.Event()
+
+    def never():
+        over.wait()
+        yield small.request()
+
+    with grpc.insecure_channel(f"localhost:{ports[0]}") as channel:
+        predict = channel.stream_unary(
+            "/tensorflow.serving.PredictionService/Predict",
+            request_serializer=predict_pb2.PredictRequest.SerializeToString,
+        )
+        calls = [predict.future(never()) for _ in range(100)]
+        time.sleep(0.2)
+        assert answers(ports)
+        over.set()
+        for call in calls:
+            call.cancel()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 99\r\n\r\n{",
+        b"POST /v1/models/m:predict HTTP/1.1\r\nContent-",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_clients_that_stop_half_way_block_nobody(ports, sent):
+    with contextlib.ExitStack() as stack:
+        before = threading.active_count()
+        for port in ports:
+            for _ in range(100):
+                client = socket.create_connection(("127.0.0.1", port))
+                stack.enter_context(client).sendall(sent)
+        assert answers(ports)
+        assert threading.active_count() <= before + 20
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+def test_garbage(ports, size):
+    for seed in range(10):
+        noise = np.random.default_rng(seed).bytes(size)
+        for port in ports:
+            with (
+                contextlib.suppress(OSError),  # It may hang up on us.
+                socket.create_connection(("127.0.0.1", port)) as client,
+            ):
+                client.sendall(noise)
+                client.shutdown(socket.SHUT_WR)
+    assert answers(ports)
+
+
+def test_messages_that_are_none(ports):
+    with grpc.insecure_channel(f"localhost:{ports[0]}") as channel:
+        call = channel.unary_unary(
+            "/tensorflow.serving.PredictionService/Predict"
+        )
+        for content in (b"\xff", os.urandom(1000)):
+            with pytest.raises(grpc.RpcError):
+                call(content)
+    assert answers(ports)
+
+
+@pytest.mark.parametrize("sizes", [[2**20, 2**20], [-1], [2**62, 4], [2**40]])
+def test_tensors_that_claim_too_much(ports, sizes):
+    request = small.request()
+    tensor = request.inputs["x"]
+    tensor.Clear()
+    tensor.dtype = tf.float32.as_datatype_enum
+    tensor.float_val.append(1)
+    for size in sizes:
+        tensor.tensor_shape.dim.add(size=size)
+    with pytest.raises(grpc.RpcError) as raised:
+        by_grpc(ports[0], request)
+    assert raised.value.details() == "tensor parsing error: x"
+    assert answers(ports)
