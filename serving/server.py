@@ -124,7 +124,7 @@ def main() -> None:
         ) from error
     entrance = gate.Gate(_THREADS.value, _MAX_WAITING.value)
     _, port = serve(core, _PORT.value, entrance, credentials, _HEALTH.value)
-    for name, versions in core.models.items():
+    for name, versions in list(core.models.items()):
         numbers = ", ".join(map(str, sorted(versions)))
         print(f"Serving {name}, version {numbers}, on localhost:{port}")
     if _REST_PORT.value is not None:

@@ -1,5 +1,6 @@
 """The gRPC services of the stand-in: PredictionService and ModelService."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -38,20 +39,24 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     async def Predict(self, request: Any, context: Any) -> Any:
         start = time.monotonic()
-        # gRPC gives centuries where the client set no deadline.
-        left = min(context.time_remaining() or _LONGEST_RUN, _LONGEST_RUN)
-        code = 0
+        left = context.time_remaining()
+        end = start + (_LONGEST_RUN if left is None else left)
+        count = functools.partial(
+            self._core.answered,
+            request.model_spec.name,
+            api="Predict",
+            entrypoint="GRPC",
+            start=start,
+        )
         try:
-            return await self._entrance.run(
-                answers.predict, self._core.predict, request, start + left
+            response = await self._entrance.run(
+                answers.predict, self._core.predict, request, end
             )
         except messages.StatusError as error:
-            code = error.code
+            count(code=error.code)
             return await _abort(context, error)
-        finally:
-            self._core.answered(
-                request.model_spec.name, code, "Predict", "GRPC", start
-            )
+        count(code=0)
+        return response
 
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:
         return await _answer(

@@ -14,7 +14,7 @@ from tensorflow.python.client import pywrap_tf_session
 
 from serving import messages
 
-_NOT_FOUND = 5
+_UNKNOWN, _NOT_FOUND, _OUT_OF_RANGE = 2, 5, 11
 
 
 class Session:
@@ -44,9 +44,9 @@ class Session:
         except tf.errors.OpError as error:
             self.close()
             raise _status(error) from error
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Whatever lies there, the server goes on.
             self.close()
-            raise messages.StatusError(_NOT_FOUND, str(error)) from error
+            raise messages.StatusError(_UNKNOWN, str(error)) from error
         self.signatures = dict(loaded.signature_def)
         self._session._extend_graph()
 
@@ -84,10 +84,22 @@ class Session:
             raise _status(error) from error
         finally:
             pywrap_tf_session.TF_DeleteBuffer(buffer)
-        return [np.asarray(value) for value in values]
+        # One string alone comes as bytes, of which NumPy would cut the zeros.
+        return [
+            np.asarray(value, object if isinstance(value, bytes) else None)
+            for value in values
+        ]
 
     def _output(self, name: str) -> Any:
-        return self._session.graph.get_tensor_by_name(name)._as_tf_output()
+        node, _, index = name.partition(":")
+        made = self._session.graph.get_operation_by_name(node)
+        if int(index or 0) >= len(made.outputs):
+            raise messages.StatusError(
+                _OUT_OF_RANGE,
+                f"Node '{node}' (type: '{made.type}', num of outputs: "
+                f"{len(made.outputs)}) does not have output {index or 0}",
+            )
+        return made.outputs[int(index or 0)]._as_tf_output()
 
     def close(self) -> None:
         """Frees it; nobody may be running it."""

@@ -1,10 +1,19 @@
 import pathlib
+import re
+import signal
 import socket
+import subprocess
+import sys
+import urllib.request
 
+import grpc
 import pytest
+import small
 from absl import flags as absl_flags
 from absl.testing import flagsaver
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from percgen import command
 from serving import server
 
 
@@ -83,3 +92,33 @@ class TestTheCommandRefuses:
             model = {"model_dir": str(home), "port": 0}
             assert reason in turned_away(**{**model, "port": port})
             assert reason in turned_away(**model, rest_api_port=port)
+
+
+def test_the_command_serves_both_until_it_is_told(home, tmp_path):
+    file = tmp_path / "monitoring.config"
+    file.write_text("prometheus_config { enable: true }")
+    line = [sys.executable, "-m", "serving.server", f"--model_dir={home}"]
+    line += ["--port=0", "--rest_api_port=0"]
+    process = subprocess.Popen(
+        [*line, f"--monitoring_config_file={file}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process.stdout, process.stderr:
+        said = [process.stdout.readline() for _ in range(3)]
+        by_grpc, by_rest = (
+            int(re.search(r"localhost:(\d+)", line)[1]) for line in said[:2]
+        )
+        assert said[2] == "For development only; Ctrl-C stops.\n"
+        (home / "2").mkdir()  # Half-copied: the poll warns of it.
+        assert "2 does not load" in process.stderr.readline()
+        with grpc.insecure_channel(f"localhost:{by_grpc}") as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            assert stub.Predict(small.request()).outputs["y"].float_val == [1]
+        url = f"http://127.0.0.1:{by_rest}/monitoring/prometheus/metrics"
+        with urllib.request.urlopen(url) as page:
+            assert b'request_count{model_name="m",status="OK"} 1' in page.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == command.INTERRUPTED
+        assert "Traceback" not in process.stderr.read()

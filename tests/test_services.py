@@ -1,8 +1,11 @@
 """ModelService, health, and what PredictionService tells of models."""
 
 import grpc
+import ml_dtypes
+import numpy as np
 import pytest
 import small
+import tensorflow as tf
 from google.protobuf import text_format
 from grpc_health.v1 import health_pb2
 from grpc_health.v1 import health_pb2_grpc
@@ -144,9 +147,43 @@ def test_a_reload_by_grpc(home):
         started.stop(None).wait()
 
 
-# What the stand-in does not offer, by name: no server-side batching, and none
-# of the interfaces for tf.Example. Their answers, which TensorFlow Serving
-# gives by its own rules, are not compared.
+class TestOutputs:
+    VALUES = np.float32([1.5, -2.0])
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("half", VALUES.astype(np.float16)),
+            ("bfloat16", VALUES.astype(ml_dtypes.bfloat16)),
+            ("double", VALUES.astype(np.float64)),
+            ("bool", VALUES > 0),
+            ("int64", np.int64([1, -2])),
+            ("whole_bytes", np.array(b"1.500000-2.000000", object)),
+        ],
+    )
+    def test_of_any_type(self, channel, name, expected):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        request = small.request(signature="types", x=self.VALUES)
+        found = tf.make_ndarray(stub.Predict(request).outputs[name])
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+    def test_there_are_none_of_what_sets_a_model_up(self, channel):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        request = small.request(signature="__saved_model_init_op")
+        request.ClearField("inputs")
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.Predict(request)
+        assert raised.value.code() == grpc.StatusCode.OUT_OF_RANGE
+        assert raised.value.details() == (
+            "Node 'NoOp' (type: 'NoOp', num of outputs: 0) does not have "
+            "output 0"
+        )
+
+
+# What the stand-in does not offer, by name: batching of several clients'
+# requests (--enable_batching, and so the failures of shapes that differ, of
+# batches too large and of queues too full), and the interfaces for tf.Example.
 @pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
 def test_what_is_not_offered_says_so(channel, method):
     call = channel.unary_unary(
