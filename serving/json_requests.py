@@ -24,7 +24,7 @@ _WORDS = {
     "Expecting ':' delimiter": (
         "Missing a colon after a name of object member."
     ),
-    "Expecting ',' delimiter": ("Missing a comma or } after an object member."),
+    "Expecting ',' delimiter": "Missing a comma or } after an object member.",
     "Extra data": "The document root must not be followed by other values.",
     "Unterminated string starting at": (
         "Missing a closing quotation mark in string."

@@ -221,7 +221,7 @@ async def _start(handler: Handler, port: int) -> tuple[gate.Running, int]:
     server = web.Server(
         handler, auto_decompress=False, access_log=None, logger=silent
     )
-    runner = web.ServerRunner(server)
+    runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()

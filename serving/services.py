@@ -146,12 +146,12 @@ async def _start(
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
         for service in _HEALTHY:
             await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    address = f"127.0.0.1:{port}"
     try:
         if credentials:
-            address = f"127.0.0.1:{port}"
             port = server.add_secure_port(address, credentials)
         else:
-            port = server.add_insecure_port(f"127.0.0.1:{port}")
+            port = server.add_insecure_port(address)
     except RuntimeError as error:
         raise gate.port_taken(port) from error
     await server.start()

@@ -32,11 +32,9 @@ def _check(path: str, key: bytes, certificate: bytes, authority: str) -> None:
     """Holds the parts to OpenSSL, as gRPC would only fail to listen."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
-        chain, secret = (
-            pathlib.Path(folder, "cert"),
-            pathlib.Path(folder, "key"),
-        )
+        chain = pathlib.Path(folder, "certificate")
         chain.write_bytes(certificate)
+        secret = pathlib.Path(folder, "key")
         secret.write_bytes(key)
         try:
             # Without a password, it would ask for one on the terminal.

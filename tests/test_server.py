@@ -48,6 +48,15 @@ def ask(channel, request, **options):
     return stub.Predict(request, **options)
 
 
+def test_the_cases_are_those_recorded(shared):
+    folder = pathlib.Path(__file__).parent
+    files = (folder, shared / "contract")
+    ours, recorded = (
+        json.loads((file / "serving_cases.json").read_text()) for file in files
+    )
+    assert {**ours, "about": ""} == {**recorded, "about": ""}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_answers_as_recorded(channel, name):
     case = CASES[name]
