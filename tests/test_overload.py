@@ -17,7 +17,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from serving import answers
 from serving import gate
+from serving import messages
 from serving import rest
 from serving import server
 
@@ -59,7 +61,7 @@ def by_rest(port, body=BODY):
         return response.status, response.read()
 
 
-def answers(ports):
+def is_well(ports):
     return by_grpc(ports[0]) == 3 and by_rest(ports[1])[0] == 200
 
 
@@ -96,19 +98,29 @@ def test_what_has_no_place_is_refused_at_once(versions):
             assert status == 503
             assert json.loads(content) == {"error": words}
             assert {future.result() for future in held} == {3.0}
-        assert answers((port, rest_port))
+        assert is_well((port, rest_port))
 
 
-def test_what_waited_too_long_does_not_run(versions):
-    with running(versions, threads=1) as (port, rest_port):
+def test_what_waited_too_long_does_not_run():
+    ran = []
+    with pytest.raises(messages.StatusError) as raised:
+        answers.predict(ran.append, "request", time.monotonic() - 0.01)
+    assert raised.value.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+    assert not ran
+
+
+def test_a_client_that_left_frees_its_place(versions):
+    with running(versions, threads=1, waiting=1) as ports:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            held = pool.submit(by_grpc, port, slow())
+            held = pool.submit(by_grpc, ports[0], slow())
             time.sleep(0.2)
-            with pytest.raises(grpc.RpcError) as raised:
-                by_grpc(port, timeout=0.1)
-            assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            for _ in range(3):
+                with pytest.raises(grpc.RpcError) as raised:
+                    by_grpc(ports[0], timeout=0.1)
+                code = raised.value.code()
+                assert code == grpc.StatusCode.DEADLINE_EXCEEDED
             assert held.result() == 3
-        assert answers((port, rest_port))
+        assert is_well(ports)
 
 
 def test_clients_that_send_no_message_block_nobody(ports):
@@ -125,7 +137,7 @@ def test_clients_that_send_no_message_block_nobody(ports):
         )
         calls = [predict.future(never()) for _ in range(100)]
         time.sleep(0.2)
-        assert answers(ports)
+        assert is_well(ports)
         over.set()
         for call in calls:
             call.cancel()
@@ -147,7 +159,7 @@ def test_clients_that_stop_half_way_block_nobody(ports, sent):
             for _ in range(100):
                 client = socket.create_connection(("127.0.0.1", port))
                 stack.enter_context(client).sendall(sent)
-        assert answers(ports)
+        assert is_well(ports)
         assert threading.active_count() <= before + 20
 
 
@@ -162,7 +174,7 @@ def test_garbage(ports, size):
             ):
                 client.sendall(noise)
                 client.shutdown(socket.SHUT_WR)
-    assert answers(ports)
+    assert is_well(ports)
 
 
 def test_messages_that_are_none(ports):
@@ -173,7 +185,7 @@ def test_messages_that_are_none(ports):
         for content in (b"\xff", os.urandom(1000)):
             with pytest.raises(grpc.RpcError):
                 call(content)
-    assert answers(ports)
+    assert is_well(ports)
 
 
 @pytest.mark.parametrize("sizes", [[2**20, 2**20], [-1], [2**62, 4], [2**40]])
@@ -188,4 +200,4 @@ def test_tensors_that_claim_too_much(ports, sizes):
     with pytest.raises(grpc.RpcError) as raised:
         by_grpc(ports[0], request)
     assert raised.value.details() == "tensor parsing error: x"
-    assert answers(ports)
+    assert is_well(ports)
