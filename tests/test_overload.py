@@ -1,5 +1,6 @@
 """The server answers whoever behaves, whatever the others do."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import http.client
@@ -19,6 +20,7 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving import answers
 from serving import gate
+from serving import manager
 from serving import messages
 from serving import rest
 from serving import server
@@ -26,21 +28,36 @@ from serving import server
 BODY = json.dumps({"instances": [2.0]})
 
 
+class Held(manager.Manager):
+    """Runs requests by gRPC while `free` is set."""
+
+    def __init__(self):
+        super().__init__(poll_seconds=0)
+        self.entered, self.free = threading.Event(), threading.Event()
+        self.free.set()
+
+    def predict(self, request, seconds=None):
+        self.entered.set()
+        assert self.free.wait(20)
+        return super().predict(request, seconds)
+
+
 @contextlib.contextmanager
 def running(versions, threads=4, waiting=64):
-    """Yields the ports of gRPC and of REST, which share one gate."""
-    core = server.load(small.config_of(versions))
+    """Yields a core, and the ports of gRPC and of REST, which share a gate."""
+    core = Held()
+    core.start(small.config_of(versions))
     entrance = gate.Gate(threads, waiting)
     by_grpc, port = server.serve(core, entrance=entrance)
     by_rest, rest_port = rest.serve(core, entrance=entrance)
-    yield port, rest_port
+    yield core, (port, rest_port)
     by_grpc.stop(None).wait()
     by_rest.stop().wait()
 
 
 @pytest.fixture(scope="module")
 def ports(versions):
-    with running(versions) as ports:
+    with running(versions) as (_, ports):
         yield ports
 
 
@@ -65,10 +82,6 @@ def is_well(ports):
     return by_grpc(ports[0]) == 3 and by_rest(ports[1])[0] == 200
 
 
-def slow(rounds=100_000):
-    return small.request(signature="slowly", rounds=np.int32(rounds))
-
-
 def test_64_clients_at_once(ports):
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         begun = threading.active_count()
@@ -82,23 +95,46 @@ def test_64_clients_at_once(ports):
     assert threading.active_count() < begun + 64 + 20
 
 
+@contextlib.contextmanager
+def busy(core, ports):
+    """Has one request run meanwhile."""
+    core.free.clear()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        held = pool.submit(by_grpc, ports[0])
+        assert core.entered.wait(20)
+        yield
+        core.free.set()
+        assert held.result() == 3
+
+
 def test_what_has_no_place_is_refused_at_once(versions):
-    with running(versions, threads=1, waiting=2) as (port, rest_port):
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            held = [pool.submit(by_grpc, port, slow()) for _ in range(3)]
-            time.sleep(0.3)
-            start = time.monotonic()
+    words = "Too many requests: 1 run and 0 wait; try later."
+    with running(versions, threads=1, waiting=0) as (core, ports):
+        with busy(core, ports):
             with pytest.raises(grpc.RpcError) as raised:
-                by_grpc(port)
-            status, content = by_rest(rest_port)
-            assert time.monotonic() - start < 0.5
+                by_grpc(ports[0])
             assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
-            words = "Too many requests: 1 run and 2 wait; try later."
             assert raised.value.details() == words
+            status, content = by_rest(ports[1])
             assert status == 503
             assert json.loads(content) == {"error": words}
-            assert {future.result() for future in held} == {3.0}
-        assert is_well((port, rest_port))
+        assert is_well(ports)
+
+
+def test_as_many_wait_as_may():
+    free = threading.Event()
+    entrance = gate.Gate(threads=2, waiting=3)
+
+    async def crowd():
+        calls = [entrance.run(free.wait) for _ in range(9)]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0)
+        free.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(crowd())
+    assert found[:5] == [True] * 5
+    assert [error.code for error in found[5:]] == [14] * 4
 
 
 def test_what_waited_too_long_does_not_run():
@@ -110,16 +146,15 @@ def test_what_waited_too_long_does_not_run():
 
 
 def test_a_client_that_left_frees_its_place(versions):
-    with running(versions, threads=1, waiting=1) as ports:
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            held = pool.submit(by_grpc, ports[0], slow())
-            time.sleep(0.2)
+    def leaves():
+        with pytest.raises(grpc.RpcError) as raised:
+            by_grpc(ports[0], timeout=0.1)
+        return raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+    with running(versions, threads=1, waiting=1) as (core, ports):
+        with busy(core, ports):
             for _ in range(3):
-                with pytest.raises(grpc.RpcError) as raised:
-                    by_grpc(ports[0], timeout=0.1)
-                code = raised.value.code()
-                assert code == grpc.StatusCode.DEADLINE_EXCEEDED
-            assert held.result() == 3
+                small.until(leaves)  # And is not refused, as it would be.
         assert is_well(ports)
 
 

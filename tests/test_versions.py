@@ -1,7 +1,6 @@
 import threading
 import time
 
-import numpy as np
 import pytest
 import small
 from tensorflow_serving.apis import get_model_status_pb2
@@ -51,20 +50,15 @@ class TestFolders:
 
     def test_a_request_in_flight_ends_on_its_version(self, home, versions):
         with small.following(home) as core:
-            found = []
-            slow = small.request(signature="slowly", rounds=np.int32(100_000))
-            thread = threading.Thread(
-                target=lambda: found.append(core.predict(slow))
-            )
-            thread.start()
-            small.until(lambda: core.models["m"][1].users)
-            small.copy_version(versions / "2", home / "2")
-            small.reaches(core, "2 AVAILABLE, 1 UNLOADING")
-            assert not found
-            assert small.factor(core) == 2
-            thread.join()
+            request = small.request()
+            with core.borrow(request.model_spec) as servable:
+                small.copy_version(versions / "2", home / "2")
+                small.reaches(core, "2 AVAILABLE, 1 UNLOADING")
+                time.sleep(0.1)
+                assert small.states(core) == "2 AVAILABLE, 1 UNLOADING"
+                assert small.factor(core) == 2
+                assert servable.predict(request).outputs["y"].float_val == [1]
             small.reaches(core, "2 AVAILABLE, 1 END")
-            assert found[0].outputs["y"].float_val[0] == 1
 
     def test_without_versions_a_model_is_gone(self, home):
         with small.following(home) as core:
