@@ -18,6 +18,9 @@ from keras import layers
 from percgen import ops
 from percgen.networks import picture_layers
 
+# Filters and residual blocks, by default.
+_VARIANTS = {"modern": (32, 6), "johnson2016": (64, 4)}
+
 
 @keras.saving.register_keras_serializable("percgen")
 class Upscaler(keras.Model):
@@ -59,10 +62,11 @@ class Upscaler(keras.Model):
                 f"`variant` should be of {', '.join(_VARIANTS)}. "
                 f"Received: variant={variant!r}."
             )
-        draw, *sizes = _VARIANTS[variant]
         width, blocks = (
             usual if given is None else given
-            for given, usual in zip((width, blocks), sizes, strict=True)
+            for given, usual in zip(
+                (width, blocks), _VARIANTS[variant], strict=True
+            )
         )
         if scale not in (2, 4, 8):
             raise ValueError(
@@ -79,8 +83,10 @@ class Upscaler(keras.Model):
                 f"hold={hold}, variant={variant!r}."
             )
         images = keras.Input([None, None, 3], name="images")
-        own = {"hold": hold} if variant == "modern" else {}
-        answer = draw(images, scale, width, blocks, **own)
+        if variant == "modern":
+            answer = _draw_modern(images, scale, width, blocks, hold)
+        else:
+            answer = _draw_johnson2016(images, scale, width, blocks)
         super().__init__(images, answer, name=name)
         self.scale, self.variant, self.hold = scale, variant, hold
         self.width, self.blocks = width, blocks
@@ -168,7 +174,3 @@ def _draw_johnson2016(images: Any, scale: int, width: int, blocks: int) -> Any:
 
 
 # How each is drawn, its filters and its blocks.
-_VARIANTS = {
-    "modern": (_draw_modern, 32, 6),
-    "johnson2016": (_draw_johnson2016, 64, 4),
-}
