@@ -1,0 +1,73 @@
+"""What serving/ deploys, read for the tests."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import dockerfile
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[1]
+FOLDER = ROOT / "serving"
+TEMPLATE = FOLDER / "nginx.conf.template"
+MANIFESTS = sorted((FOLDER / "kubernetes").glob("*.yaml"))
+
+
+def read_yaml(name):
+    return yaml.safe_load((FOLDER / name).read_text())
+
+
+DOCKERFILE = dockerfile.parse_file(str(FOLDER / "Dockerfile"))
+COMPOSE = read_yaml("compose.yaml")
+SERVICES = COMPOSE["services"]
+OBJECTS = {
+    document["kind"]: document
+    for path in MANIFESTS
+    for document in yaml.safe_load_all(path.read_text())
+}
+POD = OBJECTS["Deployment"]["spec"]["template"]["spec"]
+CONTAINERS = {each["name"]: each for each in POD["containers"]}
+
+
+def commands(name):
+    """Returns the values of all Dockerfile commands of a name."""
+    return [each.value for each in DOCKERFILE if each.cmd == name]
+
+
+FLAGS = dict(flag.removeprefix("--").split("=") for flag in commands("CMD")[-1])
+
+
+def variables(container):
+    """Returns the environment of a service or of a container."""
+    if "environment" in container:
+        return container["environment"]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+def fill(values):
+    """Returns nginx's configuration: does what envsubst does for ${NAME}."""
+    text = TEMPLATE.read_text()
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", str(value))
+    return text
+
+
+def run(*line):
+    """Returns what a tool prints; skips where this machine has none.
+
+    Raises:
+        AssertionError: If the tool fails, with what it said.
+    """
+    if not shutil.which(line[0]):
+        pytest.skip(f"no {line[0]} on this machine")
+    done = subprocess.run(
+        list(map(str, line)), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# In prose, it has such variables too.
+UNFILLED = re.compile(r"^[^#\n]*\$\{", re.MULTILINE)
