@@ -31,24 +31,6 @@ def test_pictures_of_a_size_not_known_before(variant, photographs):
         np.testing.assert_allclose(compiled(pictures), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [2, 4])
-def test_with_a_hold_equal_features_leave_no_lattice(scale):
-    keras.utils.set_random_seed(0)
-    gray = np.full([1, 16, 16, 3], 0.4, np.float32)
-    inner = slice(6 * scale, 10 * scale)  # Far from the borders' zeros.
-    plain, held = (networks.Upscaler(scale, 8, 1, hold=x) for x in (0, 1))
-    plain.layers[-5].kernel.assign(
-        keras.random.normal(plain.layers[-5].kernel.shape, stddev=0.1)
-    )
-    held.set_weights(plain.get_weights())
-    pattern, flat = (
-        np.asarray(network(gray))[0, inner, inner].std(axis=(0, 1)).max()
-        for network in (plain, held)
-    )
-    assert pattern > 0.01
-    assert flat < 1e-6
-
-
 def test_another_scale_raises():
     with pytest.raises(ValueError, match=r"2, 4 or 8. Received: scale=3"):
         networks.Upscaler(3)
@@ -60,11 +42,6 @@ def test_another_scale_raises():
 def test_other_wrong_arguments_raise(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
         networks.Upscaler(4, **wrong)
-
-
-def test_a_hold_is_for_the_modern_one():
-    with pytest.raises(ValueError, match="hold=True, variant='johnson2016'"):
-        networks.Upscaler(4, variant="johnson2016", hold=True)
 
 
 @pytest.mark.parametrize(("scale", "kernels"), [(4, 400_451), (8, 437_379)])

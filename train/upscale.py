@@ -55,12 +55,6 @@ _DEGRADATION = flags.DEFINE_list(
     "antialiased as in the tables, not antialiased, or blurred as paper C's. "
     "Of several each patch has one at random.",
 )
-_HOLD = flags.DEFINE_bool(
-    "hold",
-    False,
-    "Let residual average its answer over squares of --scale pixels, against "
-    "the lattice that losses of features leave.",
-)
 _START = flags.DEFINE_string(
     "start",
     None,
@@ -166,9 +160,7 @@ def _untrained() -> keras.Model:
             f"--network={_NETWORK.value} works in RGB: give --color=rgb."
         )
     variant = "modern" if _NETWORK.value == "residual" else _NETWORK.value
-    return networks.Upscaler(
-        _SCALE.value, _WIDTH.value, _BLOCKS.value, variant, _HOLD.value
-    )
+    return networks.Upscaler(_SCALE.value, _WIDTH.value, _BLOCKS.value, variant)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,6 @@ from keras import layers
 from percgen import ops
 from percgen.networks import picture_layers
 
-# Filters and residual blocks, by default.
-_VARIANTS = {"modern": (32, 6), "johnson2016": (64, 4)}
-
 
 @keras.saving.register_keras_serializable("percgen")
 class Upscaler(keras.Model):
@@ -39,9 +36,6 @@ class Upscaler(keras.Model):
             picture. It is not cut to [0, 1], where its gradient would die.
             `"johnson2016"` is the paper's table to the letter, for 4 and 8:
             batch normalization, transposed convolutions, scaled tanh.
-        hold: Whether what was shuffled is averaged over squares of `scale`
-            pixels, so that equal features cannot leave a lattice, which losses
-            of features ask for where they find texture. Only for `"modern"`.
         name: Of the model.
 
     Raises:
@@ -54,7 +48,6 @@ class Upscaler(keras.Model):
         width: int | None = None,
         blocks: int | None = None,
         variant: str = "modern",
-        hold: bool = False,
         name: str = "upscaler",
     ):
         if variant not in _VARIANTS:
@@ -62,11 +55,10 @@ class Upscaler(keras.Model):
                 f"`variant` should be of {', '.join(_VARIANTS)}. "
                 f"Received: variant={variant!r}."
             )
+        draw, *sizes = _VARIANTS[variant]
         width, blocks = (
             usual if given is None else given
-            for given, usual in zip(
-                (width, blocks), _VARIANTS[variant], strict=True
-            )
+            for given, usual in zip((width, blocks), sizes, strict=True)
         )
         if scale not in (2, 4, 8):
             raise ValueError(
@@ -77,18 +69,9 @@ class Upscaler(keras.Model):
                 "`width` and `blocks` should be at least 1. "
                 f"Received: width={width}, blocks={blocks}."
             )
-        if hold and variant != "modern":
-            raise ValueError(
-                '`hold` is for "modern" alone. Received: '
-                f"hold={hold}, variant={variant!r}."
-            )
         images = keras.Input([None, None, 3], name="images")
-        if variant == "modern":
-            answer = _draw_modern(images, scale, width, blocks, hold)
-        else:
-            answer = _draw_johnson2016(images, scale, width, blocks)
-        super().__init__(images, answer, name=name)
-        self.scale, self.variant, self.hold = scale, variant, hold
+        super().__init__(images, draw(images, scale, width, blocks), name=name)
+        self.scale, self.variant = scale, variant
         self.width, self.blocks = width, blocks
 
     def get_config(self) -> dict[str, Any]:
@@ -97,7 +80,6 @@ class Upscaler(keras.Model):
             "width": self.width,
             "blocks": self.blocks,
             "variant": self.variant,
-            "hold": self.hold,
             "name": self.name,
         }
 
@@ -133,9 +115,7 @@ class PixelShuffle(layers.Layer):
         return {**super().get_config(), "scale": self.scale}
 
 
-def _draw_modern(
-    images: Any, scale: int, width: int, blocks: int, hold: bool
-) -> Any:
+def _draw_modern(images: Any, scale: int, width: int, blocks: int) -> Any:
     def conv(x: Any, filters: int, start: str = "he_normal") -> Any:
         return layers.Conv2D(
             filters, 3, padding="same", kernel_initializer=start
@@ -148,10 +128,8 @@ def _draw_modern(
         )
     x = layers.ReLU()(conv(layers.Add()([x, first]), 2 * width))
     x = conv(x, 3 * scale**2, "zeros")
-    x = PixelShuffle(scale)(x)
-    if hold:
-        x = layers.AveragePooling2D(scale, strides=1, padding="same")(x)
-    x = layers.Add()([x, picture_layers.BilinearEnlarge(scale)(images)])
+    enlarged = picture_layers.BilinearEnlarge(scale)(images)
+    x = layers.Add()([PixelShuffle(scale)(x), enlarged])
     return layers.Activation("linear", dtype="float32")(x)
 
 
@@ -174,3 +152,7 @@ def _draw_johnson2016(images: Any, scale: int, width: int, blocks: int) -> Any:
 
 
 # How each is drawn, its filters and its blocks.
+_VARIANTS = {
+    "modern": (_draw_modern, 32, 6),
+    "johnson2016": (_draw_johnson2016, 64, 4),
+}
