@@ -4,6 +4,7 @@ import tensorflow as tf
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_PNG_BITS = 24  # Where a file says how many bits a colour has.
 _PNG_HEADER = 33  # Bytes of the mark and the first chunk.
 
 
@@ -33,11 +34,16 @@ def check_size(
     )
 
 
-def decode(content: tf.Tensor, smallest: int, max_pixels: int) -> tf.Tensor:
-    """Returns uint8 `[H, W, 3]` of one PNG or JPEG file.
+def decode(
+    content: tf.Tensor, smallest: int, max_pixels: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes one PNG or JPEG file.
 
     Transparent pixels count as lying over white. Fails as `check_size`, or if
     it is another file.
+
+    Returns:
+        RGB in [0, 1], float32 `[H, W, 3]`, and whether it has 16 bits.
     """
     is_png = tf.equal(tf.strings.substr(content, 0, len(_PNG)), _PNG)
     is_jpeg = tf.equal(tf.strings.substr(content, 0, len(_JPEG)), _JPEG)
@@ -53,14 +59,30 @@ def decode(content: tf.Tensor, smallest: int, max_pixels: int) -> tf.Tensor:
         [check_size(height, width, smallest, max_pixels)]
     ):
         content = tf.identity(content)
+    deep = tf.equal(tf.strings.substr(content, _PNG_BITS, 1), b"\x10") & is_png
     image = tf.cond(
         is_png,
-        lambda: _over_white(tf.io.decode_png(content, channels=4)),
-        lambda: tf.io.decode_jpeg(
-            content, channels=3, dct_method="INTEGER_ACCURATE"
+        lambda: _decode_png(content, deep),
+        lambda: _floats(
+            tf.io.decode_jpeg(
+                content, channels=3, dct_method="INTEGER_ACCURATE"
+            )
         ),
     )
-    return tf.ensure_shape(image, [None, None, 3])
+    return tf.ensure_shape(image, [None, None, 3]), deep
+
+
+def _decode_png(content: tf.Tensor, deep: tf.Tensor) -> tf.Tensor:
+    # Not all in 16 bits, which would take twice the memory.
+    return tf.cond(
+        deep,
+        lambda: _over_white(tf.io.decode_png(content, 4, tf.uint16)),
+        lambda: _over_white(tf.io.decode_png(content, 4)),
+    )
+
+
+def _floats(image: tf.Tensor) -> tf.Tensor:
+    return tf.cast(image, tf.float32) / float(image.dtype.max)
 
 
 def _png_size(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -85,14 +107,27 @@ def _jpeg_size(content: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _over_white(rgba: tf.Tensor) -> tf.Tensor:
-    rgba = tf.cast(rgba, tf.float32)
-    opacity = rgba[..., 3:] / 255.0
-    image = rgba[..., :3] * opacity + 255.0 * (1.0 - opacity)
-    return tf.cast(image + 0.5, tf.uint8)
+    image = _floats(rgba)
+    opacity = image[..., 3:]
+    image = image[..., :3] * opacity + (1.0 - opacity)
+    # Rounded, that it is the same as a file without transparency.
+    return _floats(levels(image, rgba.dtype))
 
 
-def encode(image: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-    """Returns a file of uint8 `[H, W, 3]`: PNG for 0, JPEG for 1 to 100."""
+def levels(images: tf.Tensor, kind: tf.DType) -> tf.Tensor:
+    """Returns images in [0, 1] as unsigned integers, rounded and clipped."""
+    images = tf.clip_by_value(images, 0.0, 1.0) * float(kind.max) + 0.5
+    return tf.cast(images, kind)
+
+
+def encode(image: tf.Tensor, quality: tf.Tensor, deep: tf.Tensor) -> tf.Tensor:
+    """Returns a file of one picture, rounded and clipped.
+
+    Args:
+        image: RGB in [0, 1], float32 `[H, W, 3]`.
+        quality: 0 for PNG, 1 to 100 for JPEG.
+        deep: Whether PNG is to have 16 bits.
+    """
     legal = tf.debugging.Assert(
         (quality >= 0) & (quality <= 100),
         ["jpeg_quality should be 0 (PNG) or 1 to 100"],
@@ -100,10 +135,19 @@ def encode(image: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([legal]):
         quality = tf.identity(quality)
     # PNG compression of 1: the default takes 15 times as long for 17 % less.
-    return tf.cond(
-        tf.equal(quality, 0),
-        lambda: tf.io.encode_png(image, compression=1),
-        lambda: tf.raw_ops.EncodeJpegVariableQuality(
-            images=image, quality=quality
-        ),
+    return tf.case(
+        [
+            (
+                quality > 0,
+                lambda: tf.raw_ops.EncodeJpegVariableQuality(
+                    images=levels(image, tf.uint8), quality=quality
+                ),
+            ),
+            (deep, lambda: _encode_png(levels(image, tf.uint16))),
+        ],
+        default=lambda: _encode_png(levels(image, tf.uint8)),
     )
+
+
+def _encode_png(image: tf.Tensor) -> tf.Tensor:
+    return tf.io.encode_png(image, compression=1)

@@ -1,35 +1,32 @@
 """Reading and writing pictures as people have them.
 
-Knows Pillow and NumPy alone (`heat` knows Matplotlib), so that a light client
-can use it.
+Knows neither TensorFlow nor Keras, so that a light client can use it. What it
+takes to give a picture back as it was stored is in `stored_pictures`.
 """
 
-import contextlib
 import io
 import os
 import pathlib
-import uuid
-from collections.abc import Iterator
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 from PIL import ImageOps
-from PIL import UnidentifiedImageError
 
+from percgen import picture_files
+from percgen import picture_forms
+from percgen import stored_pictures
+from percgen.picture_files import ImageError as ImageError
+from percgen.picture_files import write_bytes as write_bytes
 from percgen.resizing import resize as resize
 
-_MAX_INT16 = 65535
-_ORIENTATION = 0x0112  # The EXIF tag.
 _BRIGHTEST = 99.5  # Percent.
 
 
-class ImageError(ValueError):
-    """Raised when a picture cannot be read; says which and why."""
-
-
 def open_rgb(source: str | os.PathLike | bytes) -> Image.Image:
-    """Returns a picture upright, in RGB, over white where it is transparent.
+    """Returns a picture upright, in sRGB, over white where it is transparent.
+
+    16 bits are rounded to 8, and colours of an ICC profile are converted.
 
     Args:
         source: A path, or the bytes of a file.
@@ -37,8 +34,11 @@ def open_rgb(source: str | os.PathLike | bytes) -> Image.Image:
     Raises:
         ImageError: If it is missing, not a picture, broken or too large.
     """
-    with _opened(source) as image:
-        return _rgb(ImageOps.exif_transpose(image))
+    stored = stored_pictures.read(source)
+    pixels = stored.form.to_network(stored.pixels)
+    if stored.form.alpha:
+        pixels = picture_forms.over_white(pixels)
+    return Image.fromarray(picture_forms.to_depth(pixels, np.uint8))
 
 
 def read(source: str | os.PathLike | bytes) -> np.ndarray:
@@ -52,24 +52,10 @@ def read_as_is(path: str | os.PathLike) -> np.ndarray:
     Raises:
         ImageError: As `open_rgb`.
     """
-    with _opened(path) as image:
+    with picture_files.opened(path) as image:
         gray = image.mode in ("1", "L") or image.mode.startswith("I")
     pixels = read(path)
     return pixels[..., :1] if gray else pixels
-
-
-def is_plain(path: str | os.PathLike) -> bool:
-    """Tells whether a file is an upright 8-bit PNG or JPEG, by its header.
-
-    Raises:
-        ImageError: If it is missing, not a picture, broken or too large.
-    """
-    with _opened(path) as image:
-        upright = image.getexif().get(_ORIENTATION, 1) == 1
-        known = image.format == "PNG" or (
-            image.format == "JPEG" and image.mode in ("L", "RGB")
-        )
-        return upright and known and not image.mode.startswith("I")
 
 
 def header_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -78,7 +64,7 @@ def header_size(path: str | os.PathLike) -> tuple[int, int]:
     Of a picture on its side they change places.
     """
     try:
-        with _opened(path) as image:
+        with picture_files.opened(path) as image:
             return image.size
     except ImageError:
         return 0, 0
@@ -160,46 +146,3 @@ def write(path: str | os.PathLike, image: np.ndarray) -> None:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, formats[suffix.lower()], quality=95)
     write_bytes(path, buffer.getvalue())
-
-
-def write_bytes(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file, all or nothing."""
-    target = pathlib.Path(path)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _opened(source: str | os.PathLike | bytes) -> Iterator[Image.Image]:
-    name = "picture" if isinstance(source, bytes) else os.fspath(source)
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        with Image.open(file) as image:
-            yield image
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file.") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: not a picture of a known kind.") from error
-    except Image.DecompressionBombError as error:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise ImageError(f"{name}: too large: over {most} pixels.") from error
-    # Pillow reports broken pictures by any of these.
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{name}: broken picture ({error}).") from error
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit gray, which convert() would clip.
-        gray = np.clip(np.asarray(image).astype(np.float64), 0, _MAX_INT16)
-        return Image.fromarray(to_uint8(gray / _MAX_INT16)).convert("RGB")
-    if image.mode == "F":
-        raise ImageError("floating-point pictures have no agreed range")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")

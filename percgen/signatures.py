@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from percgen import about
 from percgen import coded_pictures
 from percgen import painting
 
@@ -62,20 +63,30 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
     `serving_default` takes `image_bytes`, `[B]` PNG or JPEG files of any sizes,
     and optionally `jpeg_quality`, `[B]` or `[1]`: 0, the default, answers with
     PNG, 1 to 100 with JPEG. It gives `image_bytes`, `[B]`. Transparent pixels
-    count as lying over white.
+    count as lying over white. A PNG of 16 bits is answered with one of 16 bits.
 
     `pixels` takes and gives `images`, uint8 RGB `[B, H, W, 3]`, of no more
     pixels together than one picture may have.
 
     Of a network that paints, one with `styles`, both also take the inputs of
     `painting.Wishes`, each one row or one for each picture.
+
+    `about` tells what `about.make` says.
     """
-    if hasattr(generator, "styles"):
-        return _of_painter(generator, limits)
+    served = (
+        _of_painter(generator, limits)
+        if hasattr(generator, "styles")
+        else _of_another(generator, limits)
+    )
+    told = about.make(generator, limits.smallest, limits.max_pixels)
+    return {**served, "about": Signature(told, about.SPECS)}
+
+
+def _of_another(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
     as_png = _as_png()
 
     def paint(images: tf.Tensor, _: Sequence[tf.Tensor]) -> tf.Tensor:
-        return _levels(generator(_floats(images), training=False))
+        return generator(images, training=False)
 
     def serving_default(
         image_bytes: tf.Tensor, jpeg_quality: Any = as_png
@@ -83,7 +94,7 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
         return _answer(paint, image_bytes, jpeg_quality, {}, limits)
 
     def pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": paint(_check_pixels(images, limits), ())}
+        return _answer_pixels(paint, _check_pixels(images, limits), ())
 
     return {
         "serving_default": Signature(serving_default, _CODED),
@@ -97,7 +108,7 @@ def _of_painter(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
     weights, full, no = map(tf.constant, wishes.defaults.values())
 
     def paint(images: tf.Tensor, wished: Sequence[tf.Tensor]) -> tf.Tensor:
-        return _levels(painting.paint(generator, _floats(images), *wished))
+        return painting.paint(generator, images, *wished)
 
     def serving_default(
         image_bytes: tf.Tensor,
@@ -126,7 +137,7 @@ def _of_painter(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
             preserve_color=preserve_color,
         )
         rows = [_one_for_each(k, x, images) for k, x in wished.items()]
-        return {"images": paint(images, rows)}
+        return _answer_pixels(paint, images, rows)
 
     return {
         "serving_default": Signature(serving_default, [*_CODED, *wishes.specs]),
@@ -155,11 +166,11 @@ def _answer(
 
     def one(item: Sequence[tf.Tensor]) -> tf.Tensor:
         content, quality, *wished = item
-        image = coded_pictures.decode(
+        image, deep = coded_pictures.decode(
             content, limits.smallest, limits.max_pixels
         )
         painted = paint(image[None], [x[None] for x in wished])
-        return coded_pictures.encode(painted[0], quality)
+        return coded_pictures.encode(painted[0], quality, deep)
 
     painted = tf.map_fn(
         one,
@@ -175,12 +186,13 @@ def _as_png() -> tf.Tensor:
     return tf.constant([0])
 
 
-def _floats(images: tf.Tensor) -> tf.Tensor:
-    return tf.cast(images, tf.float32) / 255.0
-
-
-def _levels(images: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.clip_by_value(images, 0.0, 1.0) * 255.0 + 0.5, tf.uint8)
+def _answer_pixels(
+    paint: Callable[[tf.Tensor, Sequence[tf.Tensor]], tf.Tensor],
+    images: tf.Tensor,
+    wished: Sequence[tf.Tensor],
+) -> dict[str, tf.Tensor]:
+    painted = paint(tf.cast(images, tf.float32) / 255.0, wished)
+    return {"images": coded_pictures.levels(painted, tf.uint8)}
 
 
 def _check_pixels(images: tf.Tensor, limits: Limits) -> tf.Tensor:

@@ -115,22 +115,6 @@ def test_rounds_and_clips():
     )
 
 
-def test_plain_files_are_upright_png_and_jpeg(tmp_path, photo):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo.save(tmp_path / "plain.png")
-    photo.save(tmp_path / "plain.jpg")
-    photo.save(tmp_path / "turned.jpg", exif=exif)
-    photo.save(tmp_path / "other.webp")
-    photo.convert("CMYK").save(tmp_path / "inks.jpg")
-    assert [
-        p.name for p in sorted(tmp_path.iterdir()) if images.is_plain(p)
-    ] == [
-        "plain.jpg",
-        "plain.png",
-    ]
-
-
 def test_nothing_half_written_stays(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("no space")

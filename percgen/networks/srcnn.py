@@ -7,6 +7,7 @@ References:
     TASSP 1981, equation 15.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -65,6 +66,12 @@ class SRCNN(keras.Model):
         self.enlarge = BicubicEnlarge(scale, dtype="float32")
         self.body = _draw_body(1 if color == "luma" else 3, middle)
         self.built = True
+
+    @property
+    def halo(self) -> int:
+        """How far a pixel of the answer looks, in pixels of the picture."""
+        reach = 4 + self.middle // 2 + 2  # Of 9-middle-5, once enlarged.
+        return _REACH + math.ceil(reach / self.scale)
 
     def call(self, images: Any, training: Any = None) -> Any:
         self._refuse_shape(tuple(images.shape))

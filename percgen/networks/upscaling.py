@@ -74,6 +74,14 @@ class Upscaler(keras.Model):
         self.scale, self.variant = scale, variant
         self.width, self.blocks = width, blocks
 
+    @property
+    def halo(self) -> int:
+        """How far a pixel of the answer looks, in pixels of the picture."""
+        if self.variant == "modern":
+            return 2 * self.blocks + 3  # Convolutions of 3 x 3.
+        # The last layer of 9 x 9, and the transposed ones, at larger sizes.
+        return 2 * self.blocks + 6 + math.ceil(4 / self.scale)
+
     def get_config(self) -> dict[str, Any]:
         return {
             "scale": self.scale,
