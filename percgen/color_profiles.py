@@ -70,7 +70,11 @@ class Profile:
         return self._transform(_srgb(), self._profile, "RGB", self.space)
 
     def _transform(
-        self, source: object, target: object, old: str, new: str
+        self,
+        source: ImageCms.ImageCmsProfile,
+        target: ImageCms.ImageCmsProfile,
+        old: str,
+        new: str,
     ) -> ImageCms.ImageCmsTransform:
         return ImageCms.buildTransform(
             source,

@@ -83,17 +83,21 @@ def run(
     app.run(guarded, flags_parser=_parse)
 
 
-def picture_to_write(flag: flags.FlagHolder) -> pathlib.Path:
+def picture_to_write(
+    flag: flags.FlagHolder,
+    endings: Sequence[str] = (".png", ".jpg", ".jpeg"),
+) -> pathlib.Path:
     """Returns the path that a flag gives, if a picture can be written there.
 
     Raises:
-        ValueError: If it ends neither in .png nor in .jpg, or has no folder.
+        ValueError: If it has none of the endings, or no folder.
         OSError: If the folder cannot be written.
     """
     path = pathlib.Path(flag.value)
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+    if path.suffix.lower() not in endings:
         raise ValueError(
-            f"--{flag.name} should end in .png or .jpg. Received: {path}."
+            f"--{flag.name} should end in {' or '.join(endings)}. "
+            f"Received: {path}."
         )
     if not path.absolute().parent.is_dir():
         raise ValueError(f"--{flag.name}: no folder {path.parent}.")

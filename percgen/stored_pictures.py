@@ -7,6 +7,7 @@ where it is gray, in 16 bits and in the colours of its ICC profile.
 import dataclasses
 import io
 import os
+import pathlib
 
 import numpy as np
 from PIL import Image
@@ -58,31 +59,42 @@ def read(source: Source) -> Stored:
     return Stored(rows.read(rows.height), rows.form)
 
 
-def is_plain(source: str | os.PathLike | bytes) -> bool:
-    """Tells whether a file is what a served model takes, by its header.
+@dataclasses.dataclass(frozen=True)
+class PlainFile:
+    """A file that a served model takes as it is.
+
+    Args:
+        content: Of the file.
+        form: How its picture is stored.
+    """
+
+    content: bytes
+    form: picture_forms.Form
+
+
+def plain(source: Source) -> PlainFile | None:
+    """Returns a file, if a served model takes it as it is, by its header.
 
     That is an upright PNG or JPEG of sRGB or gray, 8 bits, without alpha.
 
     Raises:
         picture_files.ImageError: As `read`.
     """
+    if isinstance(source, (np.ndarray, Image.Image)):
+        return None
     with picture_files.opened(source) as image:
         known = image.format == "PNG" or (
             image.format == "JPEG" and image.mode in _JPEG_MODES
         )
-        return (
-            known
-            and picture_files.is_upright(image)
-            and not picture_files.is_deep(image)
-            and not image.has_transparency_data
-            and not _profile(image)
-        )
-
-
-def form_of(source: str | os.PathLike | bytes) -> picture_forms.Form:
-    """Returns how a file of 8 bits is stored, by its header."""
-    with picture_files.opened(source) as image:
-        return _form(image)
+        upright = known and picture_files.is_upright(image)
+        if not upright or picture_files.is_deep(image):
+            return None
+        form = _form(image)
+    if form.alpha or form.profile:
+        return None
+    if not isinstance(source, bytes):
+        source = pathlib.Path(source).read_bytes()
+    return PlainFile(source, form)
 
 
 def encode(

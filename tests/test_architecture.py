@@ -119,8 +119,8 @@ def test_lower_floors_run_on_any_backend(file):
 
 def test_the_client_loads_no_tensorflow():
     code = (
-        "import sys, serving.client as client;"
-        "client._message('PredictRequest');"
+        "import sys, serving.client_command, serving.protocol as protocol;"
+        "protocol.message('PredictRequest');"
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
