@@ -73,7 +73,7 @@ class PlainFile:
 
 
 def plain(source: Source) -> PlainFile | None:
-    """Returns a file, if a served model takes it as it is, by its header.
+    """Returns a file, if a served model takes it as it is.
 
     That is an upright PNG or JPEG of sRGB or gray, 8 bits, without alpha.
 
@@ -86,10 +86,12 @@ def plain(source: Source) -> PlainFile | None:
         known = image.format == "PNG" or (
             image.format == "JPEG" and image.mode in _JPEG_MODES
         )
-        upright = known and picture_files.is_upright(image)
-        if not upright or picture_files.is_deep(image):
+        # In this order: to find EXIF, Pillow may have to decode.
+        if not known or picture_files.is_deep(image):
             return None
         form = _form(image)
+        if not picture_files.is_upright(image):
+            return None
     if form.alpha or form.profile:
         return None
     if not isinstance(source, bytes):
