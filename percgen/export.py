@@ -4,7 +4,6 @@ A version is written beside the others under a name that is no number, proved
 there, and appears by one rename: the server never sees half of it.
 """
 
-import math
 import os
 import pathlib
 import shutil
@@ -17,11 +16,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
-from percgen import painting
+from percgen import proof
 from percgen import signatures
 
 _WARMUP = "tf_serving_warmup_requests"
-_WARMUP_SIDE = 256
 _TOLERANCE = 1  # Of 255 levels: rounding may fall either way.
 _REFUSED = {
     "PyFunc": "needs Python",
@@ -30,8 +28,6 @@ _REFUSED = {
     "XlaCallModule": "needs --xla_cpu_compilation_enabled",
     "XlaLaunch": "needs --xla_cpu_compilation_enabled",
 }
-
-Request = tuple[str, dict[str, np.ndarray]]  # Signature, inputs.
 
 
 class ExportError(ValueError):
@@ -75,7 +71,12 @@ def export(
     try:
         _write(generator, draft, limits)
         check_ops(draft)
-        difference = _prove(generator, draft, limits)
+        difference = proof.worst(generator, draft, limits)
+        if difference > _TOLERANCE:
+            raise ExportError(
+                f"The exported version differs from the model by {difference} "
+                "of 255 levels."
+            )
         draft.chmod(0o755)  # mkdtemp's 0700 would shut the server's user out.
         os.rename(draft, target)
     except BaseException:
@@ -138,42 +139,15 @@ def _write(
 ) -> None:
     archive = keras.export.ExportArchive()
     archive.track(generator)
-    for name, signature in signatures.make(generator, limits).items():
+    made = signatures.make(generator, limits)
+    for name, signature in made.items():
         archive.add_endpoint(name, signature.function, signature.inputs)
     archive.write_out(str(draft), verbose=False)
     extra = draft / "assets.extra"
     extra.mkdir()
     with tf.io.TFRecordWriter(str(extra / _WARMUP)) as writer:
-        for request in _warmup_requests(generator, limits):
+        for request in proof.requests(made, limits):
             writer.write(_prediction_log(*request))
-
-
-def _picture(height: int, width: int) -> np.ndarray:
-    """Draws uint8 `[H, W, 3]`: smooth colours under a little noise."""
-    y, x = np.mgrid[0:height, 0:width]
-    smooth = np.stack([x / width, y / height, (x + y) / (width + height)], -1)
-    noise = np.random.default_rng(0).uniform(-0.1, 0.1, smooth.shape)
-    return (np.clip(smooth + noise, 0.0, 1.0) * 255).astype(np.uint8)
-
-
-def _side(limits: signatures.Limits) -> int:
-    return min(_WARMUP_SIDE, math.isqrt(limits.max_pixels))
-
-
-def _warmup_requests(
-    generator: keras.Model, limits: signatures.Limits
-) -> list[Request]:
-    """Returns what a server runs before it takes its first real request."""
-    picture = _picture(_side(limits), _side(limits))
-    png = np.array([tf.io.encode_png(picture).numpy()], object)
-    return [
-        ("serving_default", {"image_bytes": png}),
-        (
-            "serving_default",
-            {"image_bytes": png, "jpeg_quality": np.array([95], np.int32)},
-        ),
-        ("pixels", {"images": picture[None]}),
-    ]
 
 
 def _prediction_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
@@ -187,58 +161,3 @@ def _prediction_log(signature: str, inputs: dict[str, np.ndarray]) -> bytes:
         request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
     log = prediction_log_pb2.PredictLog(request=request)
     return prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString()
-
-
-def _prove(
-    generator: keras.Model, version: pathlib.Path, limits: signatures.Limits
-) -> int:
-    """Compares a reloaded version with the generator, on an odd size too."""
-    loaded = tf.saved_model.load(str(version))
-    unasked = _unasked(generator)
-    for signature, inputs in _warmup_requests(generator, limits):
-        _ask(loaded, signature, unasked | inputs)
-    worst = 0
-    side = _side(limits)
-    for width in (side, max(limits.smallest, side // 2 | 1)):
-        picture = _picture(side, width)
-        painted = _paint(generator, picture[None] / np.float32(255.0))
-        expected = np.round(np.clip(painted[0], 0.0, 1.0) * 255.0)
-        png = np.array([tf.io.encode_png(picture).numpy()], object)
-        coded = _ask(loaded, "serving_default", {"image_bytes": png, **unasked})
-        raw = _ask(loaded, "pixels", {"images": picture[None], **unasked})
-        for answer in (
-            tf.io.decode_png(coded["image_bytes"][0]),
-            raw["images"][0],
-        ):
-            difference = np.abs(expected - np.asarray(answer, np.float32))
-            worst = max(worst, int(difference.max()))
-    if worst > _TOLERANCE:
-        raise ExportError(
-            f"The exported version differs from the model by {worst} of 255 "
-            "levels."
-        )
-    return worst
-
-
-def _unasked(generator: keras.Model) -> dict[str, np.ndarray]:
-    """Returns what a painter does when nothing is wished."""
-    styles = getattr(generator, "styles", None)
-    return {} if styles is None else painting.Wishes(styles).defaults
-
-
-def _paint(generator: keras.Model, images: np.ndarray) -> tf.Tensor:
-    """Returns the generator's own answer, in its first style."""
-    if getattr(generator, "styles", 1) == 1:
-        return generator(images, training=False)
-    weights = _unasked(generator)["style_weights"]
-    return generator([tf.constant(images), tf.constant(weights)])
-
-
-def _ask(
-    loaded: Any, signature: str, inputs: dict[str, np.ndarray]
-) -> dict[str, tf.Tensor]:
-    """Calls a signature; TensorFlow in Python does not fill in defaults."""
-    if signature == "serving_default":
-        inputs = {"jpeg_quality": np.array([0], np.int32), **inputs}
-    tensors = {name: tf.constant(value) for name, value in inputs.items()}
-    return loaded.signatures[signature](**tensors)

@@ -18,33 +18,10 @@ import tensorflow as tf
 
 from percgen import about
 from percgen import coded_pictures
+from percgen import context
 from percgen import painting
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a request may ask for.
-
-    Args:
-        max_pixels: Height times width of a picture.
-        max_batch: Pictures of one request.
-        smallest: Least height and width.
-
-    Raises:
-        ValueError: If no picture could meet them.
-    """
-
-    max_pixels: int = 2048 * 2048
-    max_batch: int = 8
-    smallest: int = 16
-
-    def __post_init__(self) -> None:
-        if self.max_batch < 1 or self.max_pixels < self.smallest**2:
-            raise ValueError(
-                "`max_batch` should be at least 1 and `max_pixels` at least "
-                f"`smallest` squared. Received: {self}."
-            )
-
+from percgen import request_checks
+from percgen.request_checks import Limits as Limits
 
 DEFAULT_LIMITS = Limits()
 
@@ -71,6 +48,11 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
     Of a network that paints, one with `styles`, both also take the inputs of
     `painting.Wishes`, each one row or one for each picture.
 
+    Where such a network normalizes each picture by itself, `part` takes parts
+    of a picture as `image_bytes`, and in place of `jpeg_quality`
+    `context_bytes`, `[1]`: the whole picture, made as small as a part, by which
+    they are normalized (`context`).
+
     `about` tells what `about.make` says.
     """
     served = (
@@ -78,7 +60,9 @@ def make(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
         if hasattr(generator, "styles")
         else _of_another(generator, limits)
     )
-    told = about.make(generator, limits.smallest, limits.max_pixels)
+    told = about.make(
+        generator, "part" in served, limits.smallest, limits.max_pixels
+    )
     return {**served, "about": Signature(told, about.SPECS)}
 
 
@@ -94,7 +78,9 @@ def _of_another(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
         return _answer(paint, image_bytes, jpeg_quality, {}, limits)
 
     def pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _answer_pixels(paint, _check_pixels(images, limits), ())
+        return _answer_pixels(
+            paint, request_checks.check_pixels(images, limits), ()
+        )
 
     return {
         "serving_default": Signature(serving_default, _CODED),
@@ -130,25 +116,71 @@ def _of_painter(generator: keras.Model, limits: Limits) -> dict[str, Signature]:
         strength: Any = full,
         preserve_color: Any = no,
     ) -> dict[str, tf.Tensor]:
-        images = _check_pixels(images, limits)
+        images = request_checks.check_pixels(images, limits)
         wished = wishes.check(
             style_weights=style_weights,
             strength=strength,
             preserve_color=preserve_color,
         )
-        rows = [_one_for_each(k, x, images) for k, x in wished.items()]
+        rows = [
+            request_checks.one_for_each(k, x, images) for k, x in wished.items()
+        ]
         return _answer_pixels(paint, images, rows)
 
     return {
         "serving_default": Signature(serving_default, [*_CODED, *wishes.specs]),
         "pixels": Signature(pixels, [*_PIXELS, *wishes.specs]),
+        **_of_follower(generator, wishes, limits),
     }
+
+
+def _of_follower(
+    generator: keras.Model, wishes: painting.Wishes, limits: Limits
+) -> dict[str, Signature]:
+    follower = context.following(generator)
+    if follower is None:
+        return {}
+    weights, full, no = map(tf.constant, wishes.defaults.values())
+    # Two pictures at once: together they may need the memory of one.
+    halved = limits.halved()
+
+    def part(
+        image_bytes: tf.Tensor,
+        context_bytes: tf.Tensor,
+        style_weights: Any = weights,
+        strength: Any = full,
+        preserve_color: Any = no,
+    ) -> dict[str, tf.Tensor]:
+        wished = wishes.check(
+            style_weights=style_weights,
+            strength=strength,
+            preserve_color=preserve_color,
+        )
+        (whole,) = tf.unstack(tf.ensure_shape(context_bytes, [1]))
+        whole, _ = coded_pictures.decode(
+            whole, halved.smallest, halved.max_pixels
+        )
+
+        def paint(images: tf.Tensor, wished: Sequence[tf.Tensor]) -> tf.Tensor:
+            fits = tf.debugging.Assert(
+                tf.reduce_all(tf.shape(images)[1:] == tf.shape(whole)),
+                ["context_bytes should be of the size of image_bytes"],
+            )
+            with tf.control_dependencies([fits]):
+                both = tf.concat([whole[None], images], 0)
+            wished = [tf.repeat(x, 2, 0) for x in wished]
+            return painting.paint(follower, both, *wished)[1:]
+
+        return _answer(paint, image_bytes, _as_png(), wished, halved)
+
+    return {"part": Signature(part, [_CODED[0], _CONTEXT, *wishes.specs])}
 
 
 _CODED = [
     tf.TensorSpec([None], tf.string, name="image_bytes"),
     tf.TensorSpec([None], tf.int32, name="jpeg_quality"),
 ]
+_CONTEXT = tf.TensorSpec([None], tf.string, name="context_bytes")
 _PIXELS = [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")]
 
 
@@ -160,9 +192,13 @@ def _answer(
     limits: Limits,
 ) -> dict[str, tf.Tensor]:
     """Returns what `serving_default` gives, one picture after the other."""
-    image_bytes = _check_batch(tf.ensure_shape(image_bytes, [None]), limits)
+    image_bytes = request_checks.check_batch(
+        tf.ensure_shape(image_bytes, [None]), limits
+    )
     given = {"jpeg_quality": tf.ensure_shape(jpeg_quality, [None]), **wished}
-    rows = [_one_for_each(k, x, image_bytes) for k, x in given.items()]
+    rows = [
+        request_checks.one_for_each(k, x, image_bytes) for k, x in given.items()
+    ]
 
     def one(item: Sequence[tf.Tensor]) -> tf.Tensor:
         content, quality, *wished = item
@@ -193,52 +229,3 @@ def _answer_pixels(
 ) -> dict[str, tf.Tensor]:
     painted = paint(tf.cast(images, tf.float32) / 255.0, wished)
     return {"images": coded_pictures.levels(painted, tf.uint8)}
-
-
-def _check_pixels(images: tf.Tensor, limits: Limits) -> tf.Tensor:
-    images = _check_batch(
-        tf.ensure_shape(images, [None, None, None, 3]), limits
-    )
-    shape = tf.shape(images, out_type=tf.int64)
-    checks = [
-        coded_pictures.check_size(
-            shape[1], shape[2], limits.smallest, limits.max_pixels
-        ),
-        # Computed at once: together they may need the memory of one.
-        tf.debugging.Assert(
-            tf.reduce_prod(shape[:3]) <= limits.max_pixels,
-            [f"batch too large: at most {limits.max_pixels} pixels in all"],
-        ),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.identity(images)
-
-
-def _check_batch(batch: tf.Tensor, limits: Limits) -> tf.Tensor:
-    size = tf.shape(batch)[0]
-    checks = [
-        tf.debugging.Assert(size > 0, ["no image"]),
-        tf.debugging.Assert(
-            size <= limits.max_batch,
-            [f"batch too large: at most {limits.max_batch} images"],
-        ),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.identity(batch)
-
-
-def _one_for_each(name: str, given: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Returns one row for each image, of as many or of one."""
-    count, wanted = tf.shape(given)[0], tf.shape(images)[0]
-    fits = tf.debugging.Assert(
-        (count == 1) | (count == wanted),
-        [f"{name} should hold one {_row(given)}, or one for each image"],
-    )
-    with tf.control_dependencies([fits]):
-        return tf.broadcast_to(
-            given, tf.concat([[wanted], tf.shape(given)[1:]], 0)
-        )
-
-
-def _row(given: tf.Tensor) -> str:
-    return "number" if given.shape.rank == 1 else "row"

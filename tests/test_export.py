@@ -193,7 +193,7 @@ def test_warm_up_covers_each_signature(published):
     records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
     logs = map(prediction_log_pb2.PredictionLog.FromString, records)
     names = [log.predict_log.request.model_spec.signature_name for log in logs]
-    assert set(names) == {"serving_default", "pixels"}
+    assert set(names) == {"serving_default", "pixels", "part"}
 
 
 def test_a_failing_warm_up_keeps_a_version_out(published, tmp_path):
