@@ -5,6 +5,7 @@ JPEG, whose files are in no such order.
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -100,3 +101,31 @@ class Rows:
             raise picture_files.ImageError(
                 f"{self._name}: broken picture ({reason})."
             ) from error
+
+
+def shrunken(source: str | os.PathLike | bytes, side: int) -> np.ndarray:
+    """Returns a whole picture made small, by means over what each pixel covers.
+
+    Args:
+        source: A path, or the bytes of a file.
+        side: Most height and width; its shape is not kept.
+
+    Returns:
+        uint8 `[H, W, C]`, as `Form.to_network` gives it.
+
+    Raises:
+        picture_files.ImageError: As `Rows`.
+    """
+    rows = Rows(source)
+    # Each new row is of these old ones; at least of one.
+    height, width = min(side, rows.height), min(side, rows.width)
+    tops = np.arange(height + 1) * rows.height // height
+    lefts = np.arange(width + 1) * rows.width // width
+    small = []
+    for top, bottom in itertools.pairwise(tops):
+        part = rows.form.to_network(rows.read(bottom - top))
+        part = picture_forms.to_depth(part, np.uint8)
+        sums = np.add.reduceat(part.sum(0, np.uint32), lefts[:-1], axis=0)
+        counts = np.diff(lefts)[:, None] * (bottom - top)
+        small.append(np.rint(sums / counts))
+    return np.stack(small).astype(np.uint8)

@@ -4,6 +4,7 @@ pyvips is imported when it is needed: a client that sends pictures of 8 bits
 in one piece works without.
 """
 
+import logging
 import os
 import pathlib
 from typing import Any
@@ -28,6 +29,8 @@ def load() -> Any:
             "16-bit colour and pictures in tiles need libvips: "
             'pip install "pyvips[binary]"'
         ) from error
+    # It warns of files that it reads all the same.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
     return pyvips
 
 

@@ -4,8 +4,9 @@ Whether tiles give what the whole picture would give depends on the network,
 and the model tells it (`percgen.about`). Where a pixel of the answer looks only
 so far, as in super-resolution, tiles are cut with as much around them, and the
 answer is the same. Where it looks at the whole picture, as a painter that
-normalizes each picture by itself, the answer can only be near: tiles overlap,
-and fade into one another.
+normalizes each picture by itself, the answer can only be near: each tile comes
+with the whole picture made as small, by which the model normalizes it
+(`percgen.context`), and tiles overlap and fade into one another.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from percgen import picture_files
 from percgen import picture_forms
@@ -75,11 +77,16 @@ def generate(
     rows = strips.Rows(source)
     plan = _plan(client.about(), tile, halo, overlap)
     form = dataclasses.replace(rows.form, gray=rows.form.gray and keep_gray)
+    ask: tiles.Ask = functools.partial(
+        client.paint, wishes=served_model.Wishes(**wishes)
+    )
+    if client.about().get("context"):
+        ask = _with_context(ask, strips.shrunken(source, plan.largest))
     answer = tiles.stream(
         rows.height,
         rows.width,
         lambda count: rows.form.to_network(rows.read(count)),
-        functools.partial(client.paint, wishes=served_model.Wishes(**wishes)),
+        ask,
         plan,
         client.about().get("smallest", _SMALLEST),
         concurrency,
@@ -120,13 +127,28 @@ def _plan(
             if overlap is None:
                 overlap = tile // 4 // (2 * tiles.GRID) * 2 * tiles.GRID
     plan = tiles.Plan(tile, -(-halo // tiles.GRID) * tiles.GRID, overlap or 0)
-    most = about.get("max_pixels")
-    if most is not None and plan.largest**2 > most:
+    most = about.get("max_pixels", plan.largest**2)
+    if about.get("context"):
+        most //= 2  # For it is as large.
+    if plan.largest**2 > most:
         raise ValueError(
             f"--tile={tile} sends squares of {plan.largest} pixels, halo and "
-            f"overlap included; the model takes {most} pixels in all."
+            f"overlap included; the model takes parts of {most} pixels in all."
         )
     return plan
+
+
+def _with_context(
+    ask: Callable[..., np.ndarray], whole: np.ndarray
+) -> tiles.Ask:
+    """Returns what asks with the whole picture, made as small as each part."""
+
+    @functools.cache
+    def context(height: int, width: int) -> np.ndarray:
+        image = Image.fromarray(whole[..., :3])
+        return np.asarray(image.resize((width, height), Image.Resampling.BOX))
+
+    return lambda part: ask(part, context=context(*part.shape[:2]))
 
 
 def _write(

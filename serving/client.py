@@ -110,6 +110,7 @@ class Client(served_model.ServedModel):
         self,
         pixels: np.ndarray,
         wishes: served_model.Wishes = served_model.NO_WISHES,
+        context: np.ndarray | None = None,
     ) -> np.ndarray:
         """Sends sRGB pixels, and returns those that come back.
 
@@ -117,21 +118,30 @@ class Client(served_model.ServedModel):
             pixels: uint8 or uint16 `[H, W, 3]`; or `[H, W, 4]`, premultiplied,
                 of which alpha is not sent, but enlarged as the answer is.
             wishes: Of a model that paints.
+            context: What they are a part of, made as small, uint8.
 
         Returns:
             uint16 if it was and the model keeps 16 bits, else uint8.
         """
         if pixels.dtype == np.uint16 and self.about().get("bits") != 16:
             pixels = picture_forms.to_depth(pixels, np.uint8)
-        content = stored_pictures.encode(
-            np.ascontiguousarray(pixels[..., :3]), picture_forms.Form(), "PNG"
+        content, whole = (
+            x
+            if x is None
+            else stored_pictures.encode(x[..., :3], _PLAIN, "PNG")
+            for x in (pixels, context)
         )
-        painted = stored_pictures.read(self.send(content, 0, wishes)).pixels
+        answer = self.send(content, 0, wishes, whole)
+        painted = stored_pictures.read(answer).pixels
         if pixels.shape[2] == 3:
             return painted
         alpha = picture_forms.to_depth(pixels[..., 3:], painted.dtype.type)
         alpha = picture_forms.enlarged(alpha, *painted.shape[:2])
         return np.concatenate([painted, alpha], axis=2)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    return stored_pictures.encode(pixels, picture_forms.Form(), "PNG")
 
 
 if __name__ == "__main__":

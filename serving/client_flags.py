@@ -56,8 +56,8 @@ TILE = flags.DEFINE_integer(
     "Send a picture in squares of this side, in pixels, for what is too large "
     "for one request. The answer is the same where the model looks only so far "
     "from each pixel, as in super-resolution. A model that looks at the whole "
-    "picture, as painters do, gives another one; the larger the tiles, the "
-    "nearer.",
+    "picture, as painters do, is shown it made small, and its answer is near: "
+    "the larger the tiles, the nearer. Needs pyvips.",
     lower_bound=1,
 )
 HALO = flags.DEFINE_integer(

@@ -9,7 +9,7 @@ from typing import Self
 from serving import connection
 from serving import protocol
 
-_ABOUT = ("scale", "halo", "bits", "smallest", "max_pixels")
+_ABOUT = ("scale", "halo", "context", "bits", "smallest", "max_pixels")
 _STATES = {10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING"}
 
 
@@ -83,7 +83,11 @@ class ServedModel:
         self._connection.close()
 
     def send(
-        self, content: bytes, jpeg_quality: int = 0, wishes: Wishes = NO_WISHES
+        self,
+        content: bytes,
+        jpeg_quality: int = 0,
+        wishes: Wishes = NO_WISHES,
+        context: bytes | None = None,
     ) -> bytes:
         """Sends a PNG or JPEG file as it is, and returns the answer's file.
 
@@ -91,6 +95,8 @@ class ServedModel:
             content: Of the file.
             jpeg_quality: 0 asks for PNG, 1 to 100 for JPEG.
             wishes: Of a model that paints.
+            context: What `content` is a part of, a file of the same size, for a
+                model that takes it; the answer is PNG.
 
         Raises:
             protocol.ServerError: With the reason, in one line.
@@ -98,7 +104,10 @@ class ServedModel:
         request = self._request("PredictRequest")
         inputs = request.inputs
         protocol.fill(inputs["image_bytes"], bytes, [content])
-        if jpeg_quality:
+        if context is not None:
+            request.model_spec.signature_name = "part"
+            protocol.fill(inputs["context_bytes"], bytes, [context])
+        elif jpeg_quality:
             protocol.fill(inputs["jpeg_quality"], int, [jpeg_quality])
         if wishes.style_weights is not None:
             weights = wishes.style_weights
@@ -113,8 +122,8 @@ class ServedModel:
     def about(self) -> dict[str, int]:
         """Returns what the model tells of itself (`percgen.about`).
 
-        By name `scale`, `halo`, `bits`, `smallest` and `max_pixels`; nothing of
-        a model that was exported before it could tell.
+        By name `scale`, `halo`, `context`, `bits`, `smallest`, `max_pixels`;
+        nothing of a model that was exported before it could tell.
         """
         with self._lock:
             if self._about is None:
