@@ -125,13 +125,8 @@ class Client(served_model.ServedModel):
         """
         if pixels.dtype == np.uint16 and self.about().get("bits") != 16:
             pixels = picture_forms.to_depth(pixels, np.uint8)
-        content, whole = (
-            x
-            if x is None
-            else stored_pictures.encode(x[..., :3], _PLAIN, "PNG")
-            for x in (pixels, context)
-        )
-        answer = self.send(content, 0, wishes, whole)
+        whole = None if context is None else _png(context)
+        answer = self.send(_png(pixels[..., :3]), 0, wishes, whole)
         painted = stored_pictures.read(answer).pixels
         if pixels.shape[2] == 3:
             return painted
