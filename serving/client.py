@@ -99,8 +99,7 @@ class Client(served_model.ServedModel):
             if not (form.gray and keep_gray):
                 quality = jpeg_quality if kind == "JPEG" else 0
                 return Painting(self.send(plain.content, quality, wished))
-            answer = self.send(plain.content, 0, wished)
-            painted = stored_pictures.read(answer).pixels
+            painted = _pixels(self.send(plain.content, 0, wished))
         form = dataclasses.replace(form, gray=form.gray and keep_gray)
         return Painting(
             stored_pictures.encode(painted, form, kind, jpeg_quality)
@@ -126,8 +125,7 @@ class Client(served_model.ServedModel):
         if pixels.dtype == np.uint16 and self.about().get("bits") != 16:
             pixels = picture_forms.to_depth(pixels, np.uint8)
         whole = None if context is None else _png(context)
-        answer = self.send(_png(pixels[..., :3]), 0, wishes, whole)
-        painted = stored_pictures.read(answer).pixels
+        painted = _pixels(self.send(_png(pixels[..., :3]), 0, wishes, whole))
         if pixels.shape[2] == 3:
             return painted
         alpha = picture_forms.to_depth(pixels[..., 3:], painted.dtype.type)
@@ -137,6 +135,11 @@ class Client(served_model.ServedModel):
 
 def _png(pixels: np.ndarray) -> bytes:
     return stored_pictures.encode(pixels, picture_forms.Form(), "PNG")
+
+
+def _pixels(answer: bytes) -> np.ndarray:
+    stored = stored_pictures.read(answer)
+    return stored.form.to_network(stored.pixels)[..., :3]
 
 
 if __name__ == "__main__":

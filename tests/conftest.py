@@ -19,8 +19,11 @@ import tensorflow as tf  # noqa: E402
 from PIL import Image  # noqa: E402
 from tensorboard.backend.event_processing import event_accumulator  # noqa: E402
 
+from percgen import export  # noqa: E402
 from percgen import images  # noqa: E402
 from percgen import networks  # noqa: E402
+from percgen import shipped  # noqa: E402
+from percgen import signatures  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -98,6 +101,33 @@ def generator():
     """Returns an untrained network."""
     keras.utils.set_random_seed(0)
     return networks.StyleGenerator(width=4)
+
+
+@pytest.fixture(scope="session")
+def served_style(generator, tmp_path_factory):
+    """Returns a folder with version 1 of the network."""
+    home = tmp_path_factory.mktemp("models") / "style"
+    export.export(generator, home, limits=signatures.Limits(1_000_000))
+    return home
+
+
+@pytest.fixture(scope="session")
+def address(served_style, tmp_path_factory):
+    """Returns where a server has it, `style`, and our `x4` of the package."""
+    from serving import server
+    from serving import standin
+
+    homes = {"style": served_style}
+    homes["x4"] = tmp_path_factory.mktemp("models") / "x4"
+    limits = signatures.Limits(1_000_000)
+    export.export(shipped.load("fidelity_x4"), homes["x4"], limits=limits)
+    models = {
+        name: {1: standin.Servable(home / "1", 1)}
+        for name, home in homes.items()
+    }
+    started, port = server.serve(standin.Core(models, {}))
+    yield f"localhost:{port}"
+    started.stop(None).wait()
 
 
 @pytest.fixture

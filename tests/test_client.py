@@ -8,29 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from percgen import export
 from percgen import images
-from percgen import signatures
 from serving import client
 from serving import descriptors
-from serving import server
-from serving import standin
-
-
-@pytest.fixture(scope="module")
-def home(generator, tmp_path_factory):
-    home = tmp_path_factory.mktemp("models") / "style"
-    limits = signatures.Limits(max_pixels=1_000_000)
-    export.export(generator, home, limits=limits)
-    return home
-
-
-@pytest.fixture(scope="module")
-def address(home):
-    core = standin.Core({"style": {1: standin.Servable(home / "1", 1)}}, {})
-    started, port = server.serve(core)
-    yield f"localhost:{port}"
-    started.stop(None).wait()
 
 
 @pytest.fixture
@@ -210,8 +190,15 @@ def test_one_server_answers_many_clients(address, photo):
     assert len(set(answers)) == 1
 
 
-def test_the_server_command_serves_until_it_is_told(home, run, photo, tmp_path):
-    line = [sys.executable, "-m", "serving.server", f"--model_dir={home}"]
+def test_the_server_command_serves_until_it_is_told(
+    served_style, run, photo, tmp_path
+):
+    line = [
+        sys.executable,
+        "-m",
+        "serving.server",
+        f"--model_dir={served_style}",
+    ]
     process = subprocess.Popen(
         [*line, "--port=0"], stdout=subprocess.PIPE, text=True
     )

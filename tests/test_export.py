@@ -74,6 +74,37 @@ def test_png_in_png_out(ask, paint, photo):
     np.testing.assert_allclose(painting, paint(photo), atol=1)
 
 
+def test_sixteen_bits_in_sixteen_bits_out(ask, generator, photographs):
+    noise = np.random.default_rng(0).uniform(0, 1 / 256, [51, 64, 3])
+    deep = np.rint((photographs[0, :51] * 0.99 + noise) * 65535)
+    deep = deep.astype(np.uint16)
+    (answer,) = ask(image_bytes=[tf.io.encode_png(deep).numpy()])
+    painted = tf.io.decode_png(answer, dtype=tf.uint16).numpy()
+    expected = generator(deep[None] / np.float32(65535))[0]
+    difference = painted / 65535 - np.asarray(expected)
+    assert np.abs(difference).max() < 0.2 / 255  # Eight bits have .5.
+    (jpeg,) = ask(
+        image_bytes=[tf.io.encode_png(deep).numpy()],
+        jpeg_quality=np.int32([90]),
+    )
+    assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
+
+
+def test_it_tells_of_itself(published):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = "about"
+    outputs = standin.Servable(published[0], 1).predict(request).outputs
+    told = {name: int(tf.make_ndarray(outputs[name])[0]) for name in outputs}
+    assert told == {
+        "scale": 1,
+        "halo": -1,
+        "context": 1,
+        "bits": 16,
+        "smallest": 16,
+        "max_pixels": 10_000,
+    }
+
+
 def test_jpeg_in_jpeg_out(ask, paint, photo):
     content = coded(photo, "JPEG", quality=95)
     (png,) = ask(image_bytes=[content])
