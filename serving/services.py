@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+from google.protobuf import message
 from grpc_health.v1 import health
 from grpc_health.v1 import health_pb2
 from grpc_health.v1 import health_pb2_grpc
@@ -86,6 +87,34 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
         return model_management_pb2.ReloadConfigResponse(status={})
 
 
+class _Messages(grpc.aio.ServerInterceptor):
+    """Answers bytes that are no message with INTERNAL, as C++ servers do.
+
+    gRPC's own answer is UNKNOWN, and a traceback in the log for each.
+    """
+
+    async def intercept_service(
+        self, continuation: Callable[..., Any], details: Any
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        read, answer = handler.request_deserializer, handler.unary_unary
+
+        async def behave(content: bytes, context: Any) -> Any:
+            try:
+                request = read(content)
+            except message.DecodeError:
+                return await context.abort(
+                    grpc.StatusCode.INTERNAL, "The bytes are no message."
+                )
+            return await answer(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            behave, response_serializer=handler.response_serializer
+        )
+
+
 async def _answer(context: Any, compute: Callable[[], Any]) -> Any:
     try:
         return compute()
@@ -94,10 +123,10 @@ async def _answer(context: Any, compute: Callable[[], Any]) -> Any:
 
 
 async def _abort(context: Any, error: messages.StatusError) -> None:
-    message = error.message
-    if len(message) > _LONGEST_MESSAGE:
-        message = f"{message[:_LONGEST_MESSAGE]}...TRUNCATED"
-    await context.abort(_CODES[error.code], message)
+    words = error.message
+    if len(words) > _LONGEST_MESSAGE:
+        words = f"{words[:_LONGEST_MESSAGE]}...TRUNCATED"
+    await context.abort(_CODES[error.code], words)
 
 
 def serve(
@@ -133,7 +162,9 @@ async def _start(
     healthy: bool,
 ) -> tuple[gate.Running, int]:
     server = grpc.aio.server(
-        options=_OPTIONS, maximum_concurrent_rpcs=_MOST_CALLS
+        interceptors=[_Messages()],
+        options=_OPTIONS,
+        maximum_concurrent_rpcs=_MOST_CALLS,
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         Prediction(core, entrance), server

@@ -217,3 +217,21 @@ class TestHealth:
                 health_pb2_grpc.HealthStub(channel).Check(request)
         assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
         started.stop(None).wait()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "PredictionService/Predict",
+        "PredictionService/GetModelMetadata",
+        "ModelService/GetModelStatus",
+        "ModelService/HandleReloadConfigRequest",
+    ],
+)
+def test_bytes_that_are_no_message(channel, capfd, method):
+    call = channel.unary_unary(f"/tensorflow.serving.{method}")
+    with pytest.raises(grpc.RpcError) as raised:
+        call(b"\xff" * 8)
+    assert raised.value.code() == grpc.StatusCode.INTERNAL
+    assert raised.value.details() == "The bytes are no message."
+    assert "Traceback" not in capfd.readouterr().err
