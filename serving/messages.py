@@ -18,6 +18,9 @@ DEFAULT_SIGNATURE = "serving_default"
 _INVALID_ARGUMENT = 3
 # A tensor that one value fills may claim any size; 256 MB is enough for us.
 _MOST_FILLED_BYTES = 256 << 20
+# Of an empty string: one object in Python and one in TensorFlow; a type's own
+# size says 0.
+_STRING_BYTES = 64
 _FIELDS = {
     "float32": "float_val",
     "float64": "double_val",
@@ -106,8 +109,9 @@ def _check_size(proto: Any) -> None:
         or min(sizes, default=0) < 0
     ):
         raise ValueError("no type, or no shape")
-    claimed = math.prod(sizes) * tf.as_dtype(proto.dtype).size
-    if claimed > max(_MOST_FILLED_BYTES, 8 * proto.ByteSize()):
+    each = tf.as_dtype(proto.dtype).size or _STRING_BYTES
+    claimed = math.prod(sizes) * each
+    if claimed > max(_MOST_FILLED_BYTES, each * proto.ByteSize()):
         raise ValueError("too large")
 
 
