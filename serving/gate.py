@@ -43,7 +43,12 @@ class Gate:
             raise messages.StatusError(_UNAVAILABLE, self._refusal)
         future = self._pool.submit(call, *arguments)
         future.add_done_callback(lambda _: self._places.release())
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            # Its error holds this frame, and so the request: a ring that would
+            # stay in memory until Python looks for such, which is seldom.
+            del future
 
 
 class Running:

@@ -20,6 +20,7 @@ from serving import messages
 from serving import standin
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+_INTERNAL = 13
 _LONGEST_MESSAGE = 1024
 _LONGEST_RUN = 24 * 3600.0  # Seconds.
 _OPTIONS = [
@@ -55,7 +56,7 @@ class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
             )
         except messages.StatusError as error:
             count(code=error.code)
-            return await _abort(context, error)
+            return _refuse(context, error)
         count(code=0)
         return response
 
@@ -83,7 +84,7 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
         try:
             await self._reloads.run(self._core.reload, request.config)
         except messages.StatusError as error:
-            return await _abort(context, error)
+            return _refuse(context, error)
         return model_management_pb2.ReloadConfigResponse(status={})
 
 
@@ -105,9 +106,10 @@ class _Messages(grpc.aio.ServerInterceptor):
             try:
                 request = read(content)
             except message.DecodeError:
-                return await context.abort(
-                    grpc.StatusCode.INTERNAL, "The bytes are no message."
+                wrong = messages.StatusError(
+                    _INTERNAL, "The bytes are no message."
                 )
+                return _refuse(context, wrong)
             return await answer(request, context)
 
         return grpc.unary_unary_rpc_method_handler(
@@ -119,14 +121,20 @@ async def _answer(context: Any, compute: Callable[[], Any]) -> Any:
     try:
         return compute()
     except messages.StatusError as error:
-        return await _abort(context, error)
+        return _refuse(context, error)
 
 
-async def _abort(context: Any, error: messages.StatusError) -> None:
+def _refuse(context: Any, error: messages.StatusError) -> None:
+    """Answers with an error.
+
+    Not by `context.abort`: what it raises is kept by the context, and with it
+    every frame and the request, until Python looks for rings of garbage.
+    """
     words = error.message
     if len(words) > _LONGEST_MESSAGE:
         words = f"{words[:_LONGEST_MESSAGE]}...TRUNCATED"
-    await context.abort(_CODES[error.code], words)
+    context.set_code(_CODES[error.code])
+    context.set_details(words)
 
 
 def serve(

@@ -3,18 +3,21 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import gc
 import http.client
 import json
 import os
 import socket
 import threading
 import time
+import weakref
 
 import grpc
 import numpy as np
 import pytest
 import small
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -25,6 +28,7 @@ from serving import messages
 from serving import rest
 from serving import server
 
+SIGNATURE = meta_graph_pb2.SignatureDef(inputs={"x": {"name": "x:0"}})
 BODY = json.dumps({"instances": [2.0]})
 
 
@@ -224,15 +228,69 @@ def test_messages_that_are_none(ports):
 
 
 @pytest.mark.parametrize("sizes", [[2**20, 2**20], [-1], [2**62, 4], [2**40]])
-def test_tensors_that_claim_too_much(ports, sizes):
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [(tf.float32, "float_val", 1), (tf.string, "string_val", b"x")],
+)
+def test_tensors_that_claim_too_much(ports, sizes, kind, field, value):
     request = small.request()
     tensor = request.inputs["x"]
     tensor.Clear()
-    tensor.dtype = tf.float32.as_datatype_enum
-    tensor.float_val.append(1)
+    tensor.dtype = kind.as_datatype_enum
+    getattr(tensor, field).append(value)
     for size in sizes:
         tensor.tensor_shape.dim.add(size=size)
     with pytest.raises(grpc.RpcError) as raised:
         by_grpc(ports[0], request)
     assert raised.value.details() == "tensor parsing error: x"
     assert is_well(ports)
+
+
+def test_strings_that_one_fills():
+    tensor = small.request(x=[b"a"] * 3).inputs["x"]
+    assert messages.feeds({"x": tensor}, SIGNATURE)
+    tensor.tensor_shape.dim[0].size = 2**23
+    with pytest.raises(messages.StatusError, match="tensor parsing error"):
+        messages.feeds({"x": tensor}, SIGNATURE)
+
+
+@pytest.fixture
+def without_gc():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Refuses(manager.Manager):
+    """Refuses every request, and knows what it held meanwhile."""
+
+    seen = None
+
+    def predict(self, request, seconds=None):
+        held = threading.Event()
+        self.seen = weakref.ref(held)
+        raise messages.StatusError(3, "no")
+
+
+@pytest.mark.usefixtures("without_gc")
+class TestWhatIsRefusedIsLetGo:
+    """Without Python's search for rings, which would come too late."""
+
+    def test_by_the_gate(self):
+        core = Refuses()
+
+        async def ask():
+            with pytest.raises(messages.StatusError):
+                await gate.Gate(1, 0).run(core.predict, small.request())
+
+        asyncio.run(ask())
+        small.until(lambda: core.seen() is None)
+
+    def test_by_grpc(self):
+        core = Refuses()
+        started, port = server.serve(core)
+        with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
+            by_grpc(port)
+        small.until(lambda: core.seen() is None)
+        started.stop(None).wait()
