@@ -3,14 +3,12 @@
 import asyncio
 import concurrent.futures
 import contextlib
-import gc
 import http.client
 import json
 import os
 import socket
 import threading
 import time
-import weakref
 
 import grpc
 import numpy as np
@@ -252,45 +250,3 @@ def test_strings_that_one_fills():
     tensor.tensor_shape.dim[0].size = 2**23
     with pytest.raises(messages.StatusError, match="tensor parsing error"):
         messages.feeds({"x": tensor}, SIGNATURE)
-
-
-@pytest.fixture
-def without_gc():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-class Refuses(manager.Manager):
-    """Refuses every request, and knows what it held meanwhile."""
-
-    seen = None
-
-    def predict(self, request, seconds=None):
-        held = threading.Event()
-        self.seen = weakref.ref(held)
-        raise messages.StatusError(3, "no")
-
-
-@pytest.mark.usefixtures("without_gc")
-class TestWhatIsRefusedIsLetGo:
-    """Without Python's search for rings, which would come too late."""
-
-    def test_by_the_gate(self):
-        core = Refuses()
-
-        async def ask():
-            with pytest.raises(messages.StatusError):
-                await gate.Gate(1, 0).run(core.predict, small.request())
-
-        asyncio.run(ask())
-        small.until(lambda: core.seen() is None)
-
-    def test_by_grpc(self):
-        core = Refuses()
-        started, port = server.serve(core)
-        with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
-            by_grpc(port)
-        small.until(lambda: core.seen() is None)
-        started.stop(None).wait()

@@ -1,0 +1,266 @@
+"""Twenty thousand inputs that nobody would send, and some that an enemy would.
+
+Each has to be answered with a status, none by a fault of the server, and its
+memory must not grow.
+"""
+
+import collections
+import contextlib
+import http.client
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import hypothesis
+import tqdm
+from hypothesis import strategies as st
+
+from benchmarks import load_bombs
+from benchmarks import load_clients
+from benchmarks import load_inputs
+from benchmarks import load_json
+from benchmarks import load_parts
+from benchmarks import load_server
+from benchmarks import report
+
+_PREDICT = "/tensorflow.serving.PredictionService/Predict"
+_SECONDS = 60.0  # To wait for a status.
+_MOST_MEMORY = 1.3  # Times that after warm-up.
+_WARM_UP_SHARE = 10  # One of so many inputs is sent before, of another seed.
+_LARGE_PICTURES = 8  # Sent to warm up, two at a time.
+_MOST_SHOWN = 5  # Failing inputs, each.
+_SHOWN = 500  # Bytes of them.
+# Of a server that fails, not of a request that is wrong.
+_FAULTS = ("UNKNOWN", "INTERNAL", "UNAVAILABLE", "500", "no answer")
+# What the server says of bytes that are no message.
+_NO_MESSAGE = "INTERNAL: no message"
+
+Send = Callable[[Any], str]  # An input to the name of a status.
+
+
+class Tally:
+    """Counts statuses, and keeps inputs that were answered by a fault."""
+
+    def __init__(self) -> None:
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.faults: list[str] = []
+
+    def add(self, status: str, sent: object) -> None:
+        """Counts one."""
+        self.counts[status] += 1
+        if status.startswith(_FAULTS) and status != _NO_MESSAGE:
+            self.faults.append(f"{status}: {sent!r}"[:_SHOWN])
+
+
+def measure(
+    server: load_server.Server,
+    count: int,
+    side: int,
+    requests: Iterable[tuple[str, bytes]],
+    bodies: Iterable[tuple[str, load_json.Sent]],
+) -> load_parts.Part:
+    """Sends inputs of all kinds, and looks at the server.
+
+    Args:
+        server: Of `load_server.export_small`, named `load_inputs.MODEL`.
+        count: Inputs in all, without the further ones.
+        side: Of the largest picture that the model takes, to warm up.
+        requests: Further ones for gRPC, which have to be refused, and names.
+        bodies: Likewise for REST.
+    """
+    with _senders(server) as (by_grpc, by_rest):
+        kinds: dict[str, tuple[st.SearchStrategy, Send]] = {
+            "fields": (load_inputs.requests(), by_grpc),
+            "bytes": (load_inputs.wire, by_grpc),
+            "pictures": (
+                load_inputs.images.map(
+                    lambda content: load_clients.request(
+                        load_inputs.MODEL, content
+                    ).SerializeToString()
+                ),
+                by_grpc,
+            ),
+            "REST": (load_json.sent(), by_rest),
+        }
+        each = -(-count // len(kinds))
+        _warm_up(server, side)
+        _send_all(kinds, -(-each // _WARM_UP_SHARE), seed=1)
+        before = server.megabytes()
+        tallies = _send_all(kinds, each, seed=0)
+        between = server.megabytes()
+        tallies["bombs"], accepted = _send_bombs(
+            [(by_grpc, *named) for named in requests]
+            + [(by_rest, *named) for named in bodies]
+        )
+    after = server.megabytes()
+    refused = load_parts.Claim(
+        f"bombs are refused, but {load_bombs.HARMLESS}",
+        ", ".join(accepted) or "yes",
+        not accepted,
+    )
+    memory = (before, between, after)
+    return _part(tallies, [refused, *_claims(server, memory)])
+
+
+def _part(
+    tallies: dict[str, Tally], claims: list[load_parts.Claim]
+) -> load_parts.Part:
+    statuses = sorted({s for tally in tallies.values() for s in tally.counts})
+    table = report.table(
+        ["inputs", *statuses],
+        [
+            [name, *(tally.counts[status] for status in statuses)]
+            for name, tally in tallies.items()
+        ],
+    )
+    faults = [fault for tally in tallies.values() for fault in tally.faults]
+    total = sum(tally.counts.total() for tally in tallies.values())
+    answered = load_parts.Claim(
+        "each is answered, none by a fault of the server",
+        f"{len(faults)} faults of {total:,} inputs",
+        not faults,
+    )
+    shown = "".join(f"\n- `{fault}`" for fault in faults[:_MOST_SHOWN])
+    return load_parts.Part(
+        "Fuzz",
+        "Inputs by Hypothesis: fields of a request, bytes of one, PNG and JPEG "
+        "with bytes changed, REST; and bombs: pictures that claim to be large, "
+        "nested JSON, gzip of zeros, wrong shapes. How they were answered: "
+        + shown,
+        [answered, *claims],
+        [table],
+    )
+
+
+def _claims(
+    server: load_server.Server, memory: tuple[float, float, float]
+) -> list[load_parts.Claim]:
+    before, between, after = memory
+    well = _is_well(server)
+    return [
+        load_parts.Claim(
+            "the server is alive and answers",
+            "yes" if well else "no",
+            well,
+        ),
+        load_parts.Claim(
+            f"its memory at most {_MOST_MEMORY} times that after warm-up",
+            f"{before:.0f} MB, {between:.0f} MB after all but bombs, "
+            f"{after:.0f} MB in the end: {after / before:.2f} times",
+            after <= _MOST_MEMORY * before,
+        ),
+    ]
+
+
+def _warm_up(server: load_server.Server, side: int) -> None:
+    """Sends the largest pictures that the model takes, two at a time."""
+    content = load_clients.encode(load_clients.photograph(side, side), "PNG")
+    request = load_clients.request(server.name, content)
+    with tqdm.tqdm(desc="warm-up", leave=False) as progress:
+        load_clients.crowd(
+            server.port,
+            2,
+            lambda client, _: client.ask(request).ByteSize(),
+            iter(range(_LARGE_PICTURES)),
+            progress,
+        )
+
+
+def _send_all(
+    kinds: dict[str, tuple[st.SearchStrategy, Send]], each: int, seed: int
+) -> dict[str, Tally]:
+    tallies = {}
+    for name, (strategy, send) in kinds.items():
+        with tqdm.tqdm(total=each, desc=name, leave=False) as progress:
+            tallies[name] = _drive(strategy, send, each, seed, progress)
+    return tallies
+
+
+def _drive(
+    strategy: st.SearchStrategy,
+    send: Send,
+    count: int,
+    seed: int,
+    progress: tqdm.tqdm,
+) -> Tally:
+    """Sends inputs that Hypothesis draws, until there were as many."""
+    tally = Tally()
+
+    def once(drawn: Any) -> None:
+        tally.add(send(drawn), drawn)
+        progress.update()
+
+    while tally.counts.total() < count:  # It may stop before.
+        left = count - tally.counts.total()
+        settings = hypothesis.settings(
+            max_examples=left,
+            database=None,
+            deadline=None,
+            phases=[hypothesis.Phase.generate],
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        drawn = hypothesis.given(strategy)(once)
+        hypothesis.seed(seed + left)(settings(drawn))()
+    return tally
+
+
+def _send_bombs(
+    bombs: Sequence[tuple[Send, str, Any]],
+) -> tuple[Tally, list[str]]:
+    """Returns how bombs were answered, and the names of those accepted."""
+    tally, accepted = Tally(), []
+    for send, name, sent in tqdm.tqdm(bombs, desc="bombs", leave=False):
+        status = send(sent)
+        tally.add(status, name)
+        if status in ("OK", "200") and load_bombs.HARMLESS not in name:
+            accepted.append(name)
+    return tally, accepted
+
+
+@contextlib.contextmanager
+def _senders(server: load_server.Server) -> Iterator[tuple[Send, Send]]:
+    """Yields how to send the bytes of a request, and something by REST."""
+    with load_clients.client(server.port) as client:
+        predict = client.channel.unary_unary(_PREDICT)
+
+        def by_grpc(content: bytes) -> str:
+            try:
+                predict(content, timeout=_SECONDS)
+            except grpc.RpcError as error:
+                return _status(error)
+            return "OK"
+
+        yield by_grpc, lambda sent: _by_rest(server.rest_port, *sent)
+
+
+def _status(error: Any) -> str:
+    status = error.code().name
+    if status == "DEADLINE_EXCEEDED":
+        return "no answer"
+    if status == "INTERNAL" and error.details().endswith("no message."):
+        return _NO_MESSAGE
+    return status
+
+
+def _by_rest(port: int, path: str, body: bytes, headers: dict) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+    with contextlib.closing(connection):
+        try:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            response.read()
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer: {type(error).__name__}"
+    return str(response.status)
+
+
+def _is_well(server: load_server.Server) -> bool:
+    if not server.is_alive():
+        return False
+    request = load_clients.requests(server.name)[0]
+    with load_clients.client(server.port) as client:
+        digests = {load_clients.digest(client.ask(request)) for _ in range(3)}
+    return len(digests) == 1
