@@ -96,7 +96,7 @@ def _parse(alias: str, proto: Any) -> Any:
     try:
         _check_size(proto)
         return tf.make_ndarray(proto)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise invalid(f"tensor parsing error: {alias}") from error
 
 

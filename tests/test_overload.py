@@ -244,6 +244,16 @@ def test_tensors_that_claim_too_much(ports, sizes, kind, field, value):
     assert is_well(ports)
 
 
+@pytest.mark.parametrize("value", [-1, 256])
+def test_a_value_that_its_type_does_not_hold(ports, value):
+    request = small.request(x=np.uint8([1]))
+    request.inputs["x"].ClearField("tensor_content")
+    request.inputs["x"].int_val[:] = [value]
+    with pytest.raises(grpc.RpcError) as raised:
+        by_grpc(ports[0], request)
+    assert raised.value.details() == "tensor parsing error: x"
+
+
 def test_strings_that_one_fills():
     tensor = small.request(x=[b"a"] * 3).inputs["x"]
     assert messages.feeds({"x": tensor}, SIGNATURE)
