@@ -5,17 +5,14 @@ memory must not grow.
 """
 
 import collections
-import contextlib
-import http.client
-from collections.abc import Callable
+import warnings
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
-import grpc
 import hypothesis
 import tqdm
+from hypothesis import errors
 from hypothesis import strategies as st
 
 from benchmarks import load_bombs
@@ -23,11 +20,10 @@ from benchmarks import load_clients
 from benchmarks import load_inputs
 from benchmarks import load_json
 from benchmarks import load_parts
+from benchmarks import load_senders
 from benchmarks import load_server
 from benchmarks import report
 
-_PREDICT = "/tensorflow.serving.PredictionService/Predict"
-_SECONDS = 60.0  # To wait for a status.
 _MOST_MEMORY = 1.3  # Times that after warm-up.
 _WARM_UP_SHARE = 10  # One of so many inputs is sent before, of another seed.
 _LARGE_PICTURES = 8  # Sent to warm up, two at a time.
@@ -35,10 +31,6 @@ _MOST_SHOWN = 5  # Failing inputs, each.
 _SHOWN = 500  # Bytes of them.
 # Of a server that fails, not of a request that is wrong.
 _FAULTS = ("UNKNOWN", "INTERNAL", "UNAVAILABLE", "500", "no answer")
-# What the server says of bytes that are no message.
-_NO_MESSAGE = "INTERNAL: no message"
-
-Send = Callable[[Any], str]  # An input to the name of a status.
 
 
 class Tally:
@@ -51,7 +43,7 @@ class Tally:
     def add(self, status: str, sent: object) -> None:
         """Counts one."""
         self.counts[status] += 1
-        if status.startswith(_FAULTS) and status != _NO_MESSAGE:
+        if status.startswith(_FAULTS) and status != load_senders.NO_MESSAGE:
             self.faults.append(f"{status}: {sent!r}"[:_SHOWN])
 
 
@@ -71,8 +63,8 @@ def measure(
         requests: Further ones for gRPC, which have to be refused, and names.
         bodies: Likewise for REST.
     """
-    with _senders(server) as (by_grpc, by_rest):
-        kinds: dict[str, tuple[st.SearchStrategy, Send]] = {
+    with load_senders.senders(server) as (by_grpc, by_rest):
+        kinds: dict[str, tuple[st.SearchStrategy, load_senders.Send]] = {
             "fields": (load_inputs.requests(), by_grpc),
             "bytes": (load_inputs.wire, by_grpc),
             "pictures": (
@@ -170,7 +162,9 @@ def _warm_up(server: load_server.Server, side: int) -> None:
 
 
 def _send_all(
-    kinds: dict[str, tuple[st.SearchStrategy, Send]], each: int, seed: int
+    kinds: dict[str, tuple[st.SearchStrategy, load_senders.Send]],
+    each: int,
+    seed: int,
 ) -> dict[str, Tally]:
     tallies = {}
     for name, (strategy, send) in kinds.items():
@@ -181,7 +175,7 @@ def _send_all(
 
 def _drive(
     strategy: st.SearchStrategy,
-    send: Send,
+    send: load_senders.Send,
     count: int,
     seed: int,
     progress: tqdm.tqdm,
@@ -193,6 +187,7 @@ def _drive(
         tally.add(send(drawn), drawn)
         progress.update()
 
+    given = hypothesis.given(strategy)
     while tally.counts.total() < count:  # It may stop before.
         left = count - tally.counts.total()
         settings = hypothesis.settings(
@@ -202,13 +197,16 @@ def _drive(
             phases=[hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
         )
-        drawn = hypothesis.given(strategy)(once)
-        hypothesis.seed(seed + left)(settings(drawn))()
+        drawn = hypothesis.seed(seed + left)(settings(given(once)))
+        with warnings.catch_warnings():
+            # That an input is long is no reason to tell.
+            warnings.simplefilter("ignore", errors.HypothesisWarning)
+            drawn()
     return tally
 
 
 def _send_bombs(
-    bombs: Sequence[tuple[Send, str, Any]],
+    bombs: Sequence[tuple[load_senders.Send, str, Any]],
 ) -> tuple[Tally, list[str]]:
     """Returns how bombs were answered, and the names of those accepted."""
     tally, accepted = Tally(), []
@@ -218,43 +216,6 @@ def _send_bombs(
         if status in ("OK", "200") and load_bombs.HARMLESS not in name:
             accepted.append(name)
     return tally, accepted
-
-
-@contextlib.contextmanager
-def _senders(server: load_server.Server) -> Iterator[tuple[Send, Send]]:
-    """Yields how to send the bytes of a request, and something by REST."""
-    with load_clients.client(server.port) as client:
-        predict = client.channel.unary_unary(_PREDICT)
-
-        def by_grpc(content: bytes) -> str:
-            try:
-                predict(content, timeout=_SECONDS)
-            except grpc.RpcError as error:
-                return _status(error)
-            return "OK"
-
-        yield by_grpc, lambda sent: _by_rest(server.rest_port, *sent)
-
-
-def _status(error: Any) -> str:
-    status = error.code().name
-    if status == "DEADLINE_EXCEEDED":
-        return "no answer"
-    if status == "INTERNAL" and error.details().endswith("no message."):
-        return _NO_MESSAGE
-    return status
-
-
-def _by_rest(port: int, path: str, body: bytes, headers: dict) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
-    with contextlib.closing(connection):
-        try:
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException) as error:
-            return f"no answer: {type(error).__name__}"
-    return str(response.status)
 
 
 def _is_well(server: load_server.Server) -> bool:
