@@ -145,3 +145,15 @@ def test_speed_measures_memory():
     small = speed.peak_memory("1x176x176x3", "percgen")
     large = speed.peak_memory("4x512x512x3", "percgen")
     assert large > small + 50
+
+
+def test_tiles_run(run, tmp_path):
+    flags = ("--width=160", "--sides=64", "--styles=0")
+    output = tmp_path / "tiled.md"
+    done = run("benchmarks.tiled", *flags, f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    rows = output.read_text().split("\n\n")[2].split("\n")[2:]
+    assert len(rows) == 2 * 3
+    names = {row.split(" | ")[0].removeprefix("| 64, ") for row in rows}
+    assert len(names) == 3
+    assert all(float(row.split(" | ")[2]) > 10 for row in rows)
