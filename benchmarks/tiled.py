@@ -46,10 +46,10 @@ _HEAD = (
     "elsewhere",
 )
 _TEXT = """PSNR and differences, in levels of 255, are those between what tiles
-give together and what the whole picture gives. *Change*: of that difference, from
-one column of pixels to the next, mean of its size: where a cut shows, it is
-larger than elsewhere. *Alone*: each tile by itself. *With the whole*: each tile
-beside the whole picture made as small, whose statistics normalize it."""
+give together and what the whole picture gives. *Change*: of that difference,
+from one column of pixels to the next, mean of its size: where a cut shows, it
+is larger than elsewhere. *Alone*: each tile by itself. *With the whole*: each
+tile beside the whole picture made as small, whose statistics normalize it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Painter:
         small = Image.fromarray(whole).resize(
             (width, height), Image.Resampling.BOX
         )
-        return self._run(self._follower, np.stack([small, pixels]))
+        return self._run(self._follower, np.stack([np.asarray(small), pixels]))
 
     def _run(self, network: keras.Model, pictures: np.ndarray) -> np.ndarray:
         rows = np.repeat(self._row, len(pictures), axis=0)
