@@ -27,6 +27,8 @@ class Profile:
     Attributes:
         content: Likewise.
         space: `"GRAY"`, `"RGB"` or `"CMYK"`.
+        has_way_back: Whether sRGB may become its colours: not CMYK, for files
+            of which there would be no PNG, nor that of a scanner.
 
     Raises:
         ValueError: If it is broken, or of another space.
@@ -60,6 +62,13 @@ class Profile:
         if pixels.dtype == np.uint16:
             return vips.from_srgb(pixels, self.content)
         return _apply(self._back, pixels)
+
+    @functools.cached_property
+    def has_way_back(self) -> bool:
+        try:
+            return self.space != "CMYK" and self._back is not None
+        except ImageCms.PyCMSError:
+            return False
 
     @functools.cached_property
     def _forth(self) -> ImageCms.ImageCmsTransform:

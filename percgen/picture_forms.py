@@ -68,24 +68,24 @@ class Form:
             colors = _straight(colors, painted[..., 3:])
         if self.gray:
             colors = _gray(colors)
-        if self.profile and not self.inks:
-            colors = self._of_profile(colors)
+        if self.profile and self.profile.has_way_back:
+            colors = self._of_profile(colors, self.profile)
         if not self.alpha:
             return colors
         return np.concatenate([colors, painted[..., 3:]], axis=2)
 
-    def _of_profile(self, colors: np.ndarray) -> np.ndarray:
-        if not self.profile:
-            return colors
+    def _of_profile(
+        self, colors: np.ndarray, profile: color_profiles.Profile
+    ) -> np.ndarray:
         if colors.shape[2] == 1:
             colors = np.repeat(colors, 3, axis=2)
-        colors = self.profile.from_srgb(colors)
+        colors = profile.from_srgb(colors)
         return colors[..., :1] if self.gray else colors
 
     @property
     def stored_profile(self) -> bytes | None:
         """What ICC profile the stored answer needs; none for sRGB."""
-        if self.profile is None or self.inks:
+        if self.profile is None or not self.profile.has_way_back:
             return None
         return self.profile.content
 

@@ -4,10 +4,8 @@ Only the rows at hand are in memory, but for interlaced PNG and progressive
 JPEG, whose files are in no such order.
 """
 
-import contextlib
 import itertools
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,7 +42,7 @@ class Rows:
         self._name = picture_files.name(source)
         if not isinstance(source, bytes) and not os.path.exists(source):
             raise picture_files.ImageError(f"{self._name}: no such file.")
-        with self._errors():
+        with vips.errors(self._name):
             image = vips.opened(source, upright=True)
             self.height, self.width = image.height, image.width
             if image.height * image.width > MOST_PIXELS:
@@ -69,7 +67,7 @@ class Rows:
         parts = []
         while count > 0:
             rows = min(count, _FETCH)
-            with self._errors():
+            with vips.errors(self._name):
                 buffer = self._region.fetch(0, self._next, self.width, rows)
             parts.append(np.frombuffer(buffer, self._kind))
             self._next, count = self._next + rows, count - rows
@@ -91,16 +89,6 @@ class Rows:
             inks=colors == 4,
             profile=color_profiles.of(profile, colors),
         )
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except vips.load().Error as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise picture_files.ImageError(
-                f"{self._name}: broken picture ({reason})."
-            ) from error
 
 
 def shrunken(source: str | os.PathLike | bytes, side: int) -> np.ndarray:

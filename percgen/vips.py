@@ -4,9 +4,11 @@ pyvips is imported when it is needed: a client that sends pictures of 8 bits
 in one piece works without.
 """
 
+import contextlib
 import logging
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,20 +59,51 @@ def opened(source: str | os.PathLike | bytes, upright: bool) -> Any:
     return image if upright else image.autorot()
 
 
+@contextlib.contextmanager
+def errors(label: str) -> Iterator[None]:
+    """Turns what libvips raises into an error that people understand.
+
+    Raises:
+        picture_files.ImageError: With what it says, in one line.
+    """
+    try:
+        yield
+    except load().Error as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise picture_files.ImageError(
+            f"{label}: broken picture ({reason})."
+        ) from error
+
+
+def png_to_jpeg(
+    png: str | os.PathLike, jpeg: str | os.PathLike, quality: int
+) -> None:
+    """Writes a PNG file as JPEG, row by row, with its ICC profile.
+
+    Raises:
+        picture_files.ImageError: If JPEG cannot hold it.
+    """
+    with errors("JPEG"):
+        opened(png, upright=True).jpegsave(str(jpeg), Q=quality)
+
+
 def to_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
     """Returns uint16 sRGB `[H, W, 3]` of gray or RGB of a profile."""
     image = _image(pixels, "grey16" if pixels.shape[2] == 1 else "rgb16")
     image.set_type(load().GValue.blob_type, _PROFILE, profile)
-    lab = image.icc_import(embedded=True, **_INTENT)
-    return _array(lab.icc_export(output_profile="srgb", depth=16, **_INTENT))
+    with errors("ICC profile"):
+        lab = image.icc_import(embedded=True, **_INTENT)
+        srgb = lab.icc_export(output_profile="srgb", depth=16, **_INTENT)
+        return _array(srgb)
 
 
 def from_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
     """Returns uint16 gray or RGB of a profile of sRGB `[H, W, 3]`."""
     image = _image(pixels, "rgb16")
-    lab = image.icc_import(input_profile="srgb", **_INTENT).copy()
-    lab.set_type(load().GValue.blob_type, _PROFILE, profile)
-    return _array(lab.icc_export(depth=16, **_INTENT))
+    with errors("ICC profile"):
+        lab = image.icc_import(input_profile="srgb", **_INTENT).copy()
+        lab.set_type(load().GValue.blob_type, _PROFILE, profile)
+        return _array(lab.icc_export(depth=16, **_INTENT))
 
 
 _PROFILE = "icc-profile-data"

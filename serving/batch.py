@@ -14,7 +14,7 @@ from serving import video
 PICTURES = (".png", ".jpg", ".jpeg")  # What can be written.
 _READ = (
     *PICTURES,
-    *(".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif", ".heic"),
+    *(".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif"),
 )
 
 
@@ -100,6 +100,7 @@ def plan(sources: Sequence[pathlib.Path], folder: pathlib.Path) -> list[Job]:
     Raises:
         ValueError: If two would write one file, or one over what it reads.
     """
+    originals = {source.resolve() for source in sources}
     jobs: dict[pathlib.Path, Job] = {}
     for source in sources:
         target = folder / source.name
@@ -109,9 +110,7 @@ def plan(sources: Sequence[pathlib.Path], folder: pathlib.Path) -> list[Job]:
             raise ValueError(
                 f"{jobs[target].source} and {source} would both be {target}."
             )
-        if target.exists() and any(
-            target.samefile(s) for s in sources if s.exists()
-        ):
+        if target.resolve() in originals:
             raise ValueError(f"{target} would be written over; choose another.")
         jobs[target] = Job(source, target)
     return list(jobs.values())

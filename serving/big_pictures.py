@@ -93,17 +93,19 @@ def generate(
     )
     is_jpeg = pathlib.Path(target).suffix.lower() in (".jpg", ".jpeg")
     if is_jpeg:
+        answer = map(_flat, answer)
         form = dataclasses.replace(form, alpha=False)
+    stored = map(form.from_network, answer)
     with picture_files.draft(target) as draft:
+        if not is_jpeg:
+            return _write(draft, stored, rows, form.stored_profile, progress)
         png = draft.with_suffix(".png")
         try:
-            size = _write(png, answer, rows, form, progress)
-            if is_jpeg:
-                _to_jpeg(png, draft, jpeg_quality)
+            size = _write(png, stored, rows, form.stored_profile, progress)
+            vips.png_to_jpeg(png, draft, jpeg_quality)
+            return size
         finally:
-            if is_jpeg:
-                png.unlink(missing_ok=True)
-    return size
+            png.unlink(missing_ok=True)
 
 
 def _plan(
@@ -151,44 +153,30 @@ def _with_context(
     return lambda part: ask(part, context=context(*part.shape[:2]))
 
 
+def _flat(painted: np.ndarray) -> np.ndarray:
+    """Returns what JPEG can hold: 8 bits, over white."""
+    if painted.shape[2] == 4:
+        painted = picture_forms.over_white(painted)
+    return picture_forms.to_depth(painted, np.uint8)
+
+
 def _write(
     path: pathlib.Path,
-    answer: Iterator[np.ndarray],
+    stored: Iterator[np.ndarray],
     rows: strips.Rows,
-    form: picture_forms.Form,
+    profile: bytes | None,
     progress: Callable[[float], Any],
 ) -> tuple[int, int]:
     """Writes PNG as the answer comes; returns its width and height."""
-
-    def store(painted: np.ndarray) -> np.ndarray:
-        if rows.form.alpha and not form.alpha:
-            painted = picture_forms.over_white(painted)
-        return form.from_network(painted)
-
-    stored = map(store, answer)
     first = next(stored)
     _, width, channels = first.shape
     height = width // rows.width * rows.height
-    done = 0
+    shape, done = (height, width, channels), 0
     with path.open("wb") as stream:
-        file = png_rows.PngRows(
-            stream,
-            (height, width, channels),
-            first.dtype.type,
-            form.stored_profile,
-        )
+        file = png_rows.PngRows(stream, shape, first.dtype.type, profile)
         for some in itertools.chain([first], stored):
             file.write(some)
             done += len(some)
             progress(done / height)
         file.close()
     return width, height
-
-
-def _to_jpeg(png: pathlib.Path, jpeg: pathlib.Path, quality: int) -> None:
-    image = vips.opened(png, upright=True)
-    try:
-        image.jpegsave(str(jpeg), Q=quality)
-    except vips.load().Error as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise picture_files.ImageError(f"No JPEG: {reason}.") from error

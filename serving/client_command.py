@@ -5,12 +5,14 @@ import json
 import pathlib
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
 import tqdm
+from PIL import Image
 
 from percgen import command
 from serving import batch
@@ -28,6 +30,8 @@ def main(argv: Sequence[str]) -> None:
     if client_flags.STATUS.value or client_flags.METADATA.value:
         _inform(argv)
         return
+    # Twice as many pixels as it warns of are refused.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     jobs = _jobs(argv)
     wishes = client_flags.wishes()
     start, failed = time.monotonic(), []

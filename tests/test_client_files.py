@@ -118,7 +118,8 @@ def test_many_pictures_of_which_one_fails(command, folder, paint, tmp_path):
         assert row["seconds"] > 0
         answer = images.read(row["output"]).astype(int)
         difference = np.abs(answer - paint(images.read(row["file"])))
-        assert difference.mean() < (8 if row["output"].endswith("jpg") else 1)
+        # JPEG blurs what an untrained network paints.
+        assert difference.mean() < (20 if row["output"].endswith("jpg") else 1)
 
 
 def test_what_is_stored_stays(command, tmp_path, photographs):
