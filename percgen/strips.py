@@ -75,7 +75,8 @@ class Rows:
 
     def _form(self, image: Any) -> picture_forms.Form:
         colors = _SPACES.get(image.interpretation)
-        if colors is None or image.format not in _KINDS:
+        deep_inks = colors == 4 and image.format != "uchar"
+        if colors is None or image.format not in _KINDS or deep_inks:
             raise picture_files.ImageError(
                 f"{self._name}: {image.interpretation} of {image.format} is "
                 "not known."
