@@ -1,9 +1,7 @@
 r"""Times the package's networks of super-resolution beside compact DCSCN.
 
-c-DCSCN of Yamanaka et al. (jiny2001/dcscn-super-resolution, version 2, x4) is
-the best of the compact networks that still run today. It is drawn here from its
-description, with random weights, which time does not depend on; it works on
-luma alone, ours on RGB.
+The peer has random weights, which time does not depend on, and works on luma
+alone; ours on RGB.
 
 Example:
     python -m benchmarks.upscaling_speed \
@@ -19,14 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from keras import layers
 
+from benchmarks import dcscn
 from benchmarks import report
 from benchmarks import timing
 from percgen import command
 from percgen import networks
 from percgen import shipped
-from percgen.networks import upscaling
 
 _SIZES = flags.DEFINE_list(
     "sizes",
@@ -38,34 +35,6 @@ _REPEATS = flags.DEFINE_integer("repeats", 7, "Of each.", lower_bound=5)
 _SCALE = 4
 _PEER, _BICUBIC = "c-DCSCN", "bicubic"
 _MOST = 3.0  # Times the peer's time.
-# c-DCSCN: filters of the seven layers; of the two branches after them.
-_FILTERS = (32, 26, 22, 18, 14, 11, 8)
-_BRANCHES = (24, 8)
-
-
-def dcscn() -> keras.Model:
-    """Returns c-DCSCN x4: from luma `[B, H, W, 1]`, and that enlarged."""
-
-    def conv(x: Any, filters: int, size: int = 3) -> Any:
-        x = layers.Conv2D(filters, size, padding="same")(x)
-        return layers.PReLU(shared_axes=[1, 2])(x)
-
-    small = x = keras.Input([None, None, 1])
-    large = keras.Input([None, None, 1])
-    found = []
-    for filters in _FILTERS:
-        x = conv(x, filters)
-        found.append(x)
-    every = layers.Concatenate()(found)
-    wide, narrow = _BRANCHES
-    x = layers.Concatenate()(
-        [conv(conv(every, narrow, 1), narrow), conv(every, wide, 1)]
-    )
-    for filters in (sum(_BRANCHES), 1):
-        x = layers.Conv2D(4 * filters, 3, padding="same")(x)
-        x = upscaling.PixelShuffle(2)(x)
-    x = layers.Conv2D(1, 3, padding="same", use_bias=False)(x)
-    return keras.Model([small, large], layers.Add()([x, large]))
 
 
 def main() -> None:
@@ -77,7 +46,7 @@ def main() -> None:
     ]
     ours = {name: shipped.load(name) for name in names}
     ours[_BICUBIC] = networks.BicubicEnlarge(_SCALE)
-    peer = dcscn()
+    peer = dcscn.draw()
     least = [_least(ours, peer, size) for size in _SIZES.value]
     slowest = max(one[name] / one[_PEER] for one in least for name in names)
     counts = {name: ours[name].count_params() for name in names}

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from benchmarks import dcscn
 from benchmarks import upscaling_measures
-from benchmarks import upscaling_speed
 from percgen import degradation
 from percgen import evaluation
 from percgen import images
@@ -83,7 +83,7 @@ def darken(small):
 
 
 def test_the_peer_is_as_large_as_published():
-    assert upscaling_speed.dcscn().count_params() == 64_201
+    assert dcscn.draw().count_params() == 64_201
 
 
 def test_upscaling_speed_tells_both_times(run):

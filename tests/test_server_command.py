@@ -104,6 +104,8 @@ def test_the_command_serves_both_until_it_is_told(home, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where tests run in the background, it would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process.stdout, process.stderr:
         said = [process.stdout.readline() for _ in range(3)]
