@@ -19,7 +19,6 @@ import functools
 import pathlib
 from collections.abc import Callable
 
-import keras
 import numpy as np
 from absl import flags
 
@@ -31,7 +30,6 @@ from percgen import comparators
 from percgen import degradation
 from percgen import losses
 from percgen import networks
-from percgen import shipped
 
 _PHOTOGRAPHS = flags.DEFINE_string("photographs", None, "Glob to train on.")
 _TEST_SETS = flags.DEFINE_list(
@@ -90,7 +88,7 @@ def main() -> None:
             f"{by} {_SQUEEZENET.value} {_MATCH.value}",
         )
         makers.append(training.generator())
-    for name, network in _shipped(scale).items():
+    for name, network in upscaling_measures.shipped_for(scale).items():
         scores[name] = _measured(measure, network)
         makers.append(network)
     shown = experiment.write_sheet(
@@ -145,16 +143,6 @@ def _judge() -> Callable[[np.ndarray, np.ndarray], float]:
         return float(np.asarray(loss.call(*both))[0])
 
     return judge
-
-
-def _shipped(scale: int) -> dict[str, keras.Model]:
-    """Returns the networks of the package for a scale, by name."""
-    found = {name: shipped.load(name) for name in shipped.names()}
-    return {
-        name: network
-        for name, network in found.items()
-        if getattr(network, "scale", None) == scale
-    }
 
 
 def _training(name: str) -> experiment.Training:

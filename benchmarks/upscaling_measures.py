@@ -5,6 +5,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 import tqdm
 from skimage import exposure
@@ -13,6 +14,7 @@ from percgen import degradation
 from percgen import evaluation
 from percgen import images
 from percgen import losses
+from percgen import shipped
 
 Sets = Mapping[str, Sequence[np.ndarray]]
 Scores = dict[str, float]
@@ -45,6 +47,16 @@ def files(pattern: str) -> list[str]:
         for path in glob.glob(part)
         if path.lower().endswith(_ENDINGS)
     ]
+
+
+def shipped_for(scale: int) -> dict[str, keras.Model]:
+    """Returns the networks of the package for a scale, by name."""
+    found = {name: shipped.load(name) for name in shipped.names()}
+    return {
+        name: network
+        for name, network in found.items()
+        if getattr(network, "scale", None) == scale
+    }
 
 
 def enlarge(

@@ -21,9 +21,9 @@ from absl import flags
 from benchmarks import dcscn
 from benchmarks import report
 from benchmarks import timing
+from benchmarks import upscaling_measures
 from percgen import command
 from percgen import networks
-from percgen import shipped
 
 _SIZES = flags.DEFINE_list(
     "sizes",
@@ -39,12 +39,8 @@ _MOST = 3.0  # Times the peer's time.
 
 def main() -> None:
     timing.single_thread()
-    names = [
-        name
-        for name in shipped.names()
-        if getattr(shipped.load(name), "scale", None) == _SCALE
-    ]
-    ours = {name: shipped.load(name) for name in names}
+    ours = upscaling_measures.shipped_for(_SCALE)
+    names = list(ours)
     ours[_BICUBIC] = networks.BicubicEnlarge(_SCALE)
     peer = dcscn.draw()
     least = [_least(ours, peer, size) for size in _SIZES.value]
