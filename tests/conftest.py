@@ -1,15 +1,13 @@
 """Two logical CPUs for every test, and pictures to test on."""
 
-import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 from percgen import command
 
 command.import_tensorflow()
 
+import commands  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -166,20 +164,7 @@ def flags(tmp_path_factory, photo_folder, photographs):
 @pytest.fixture
 def run():
     """Returns a function that runs a command of ours to its end."""
-
-    def run(module, *arguments, **options):
-        return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONWARNINGS": "default"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            **options,
-        )
-
-    return run
+    return commands.run
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import commands
 import keras
 import numpy as np
 import pytest
@@ -260,13 +261,12 @@ def two_styles(tmp_path_factory, flags, photographs):
     other = Image.fromarray(images.to_uint8(photographs[2]))
     other.resize((70, 66)).save(folder / "other.png")
     style, *rest = flags
-    line = [
-        *(sys.executable, "-m", "train.stylize"),
+    done = commands.run(
+        "train.stylize",
         f"{style},{folder / 'other.png'}",
         *rest,
         f"--workdir={folder / 'run'}",
-    ]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, check=False)
+    )
     assert done.returncode == 0, done.stderr
     return folder / "run"
 

@@ -1,7 +1,4 @@
-import pathlib
-import subprocess
-import sys
-
+import commands
 import numpy as np
 import pytest
 
@@ -14,8 +11,6 @@ KINDS = {
     "video": ["--image_size=67", "--batch_size=8", "--motion=tracked"],
     "compact": ["--image_size=32", "--batch_size=8"],
 }
-ROOT = pathlib.Path(__file__).parents[1]
-COMMAND = [sys.executable, "-m", "train.comparator"]
 
 
 @pytest.fixture(scope="session")
@@ -75,15 +70,10 @@ def finished(tmp_path_factory, flags, labelled):
     def finished(kind):
         if kind not in runs:
             workdir = tmp_path_factory.mktemp("runs") / kind
-            line = [*COMMAND, f"--workdir={workdir}", *flags(kind)]
+            line = [f"--workdir={workdir}", *flags(kind)]
             if kind == "exemplar":
                 line.append(f"--labelled={labelled}")
-            runs[kind] = (
-                workdir,
-                subprocess.run(
-                    line, cwd=ROOT, capture_output=True, text=True, check=False
-                ),
-            )
+            runs[kind] = workdir, commands.run("train.comparator", *line)
         workdir, done = runs[kind]
         assert done.returncode == 0, done.stderr
         return workdir, done

@@ -3,6 +3,7 @@
 import os
 import resource
 
+import commands
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +20,14 @@ def train(refused, flags, tmp_path):
         return message
 
     return train
+
+
+def test_a_process_of_its_own_says_one_line_too(flags, tmp_path):
+    done = commands.run(
+        "train.stylize", f"--workdir={tmp_path}", *flags[1:], fresh=True
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.strip().split("\n")) == 1, done.stderr
 
 
 def test_a_missing_style_image(train):
@@ -101,15 +110,16 @@ def test_a_read_only_workdir(refused, flags, tmp_path):
     assert "Permission denied" in message
 
 
-def test_a_full_workdir(run, flags, tmp_path):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+def small_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
+
+def test_a_full_workdir(run, flags, tmp_path):
     done = run(
         "train.stylize",
         f"--workdir={tmp_path}/run",
         *flags,
-        preexec_fn=limit,
+        before=small_files,
     )
     assert done.returncode == 2
     assert "error: Cannot write" in done.stderr.strip().split("\n")[-1]
