@@ -54,6 +54,7 @@ class Proxy:
                     "PROXY_PORT": self.port,
                     "METRICS_PORT": self.metrics_port,
                     "SECRETS": secrets,
+                    "WEB": deployed.FOLDER / "web",
                     "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
                 }
             )

@@ -85,6 +85,24 @@ class TestOneMind:
         assert values["SERVER_REST"] == FLAGS["rest_api_port"]
         assert values["SERVER"] in {*SERVICES, "127.0.0.1"}
 
+    def test_the_proxy_has_the_page(self):
+        mounted = {
+            x["target"]: x["source"] for x in PROXIES["compose"]["volumes"]
+        }
+        assert mounted[variables(PROXIES["compose"])["WEB"]] == "./web"
+        made = read_yaml("kustomization.yaml")["configMapGenerator"]
+        files = {each["name"]: set(each["files"]) for each in made}
+        page = {f"web/{path.name}" for path in (FOLDER / "web").iterdir()}
+        assert files["percgen-page"] == page
+        (volume,) = (
+            each["name"]
+            for each in POD["volumes"]
+            if each.get("configMap") == {"name": "percgen-page"}
+        )
+        path = variables(PROXIES["kubernetes"])["WEB"]
+        mounts = {x["name"]: x for x in CONTAINERS["proxy"]["volumeMounts"]}
+        assert mounts[volume]["mountPath"] == path
+
     def test_prometheus_reads_the_proxy(self):
         (job,) = read_yaml("prometheus.yml")["scrape_configs"]
         port = variables(SERVICES["proxy"])["METRICS_PORT"]

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 
+import deployed
 import grpc
 import proxies
 import pytest
@@ -95,6 +96,28 @@ def test_refuses(proxy, path, body, headers, status):
     assert told["Content-Type"] == "application/json"
     assert set(json.loads(answer)) == {"error"}
     assert told["WWW-Authenticate"] == ("Bearer" if status == 401 else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "file", "kind"),
+    [
+        ("/", "index.html", "html"),
+        ("/index.html", "index.html", "html"),
+        ("/page.css", "page.css", "css"),
+        ("/page.js", "page.js", "javascript"),
+    ],
+)
+def test_the_page_needs_no_token(proxy, path, file, kind):
+    status, told, body = proxy.ask("GET", path)
+    assert status == 200
+    assert told["Content-Type"].split(";")[0] == f"text/{kind}"
+    assert told["X-Content-Type-Options"] == "nosniff"
+    assert body == (deployed.FOLDER / "web" / file).read_bytes()
+
+
+def test_no_other_file_is_given_out(proxy):
+    for path in ("/nginx.conf", "/page.py", "/../server.py", "/%2e%2e/tls.py"):
+        assert proxy.ask("GET", path)[0] in (400, 404)
 
 
 def test_no_header_is_no_token(proxy):

@@ -13,6 +13,7 @@ import threading
 
 import keras
 import numpy as np
+import proxies
 import pytest
 import small
 from PIL import Image
@@ -82,12 +83,12 @@ def visit(browser, site):
     failures = []
     with contextlib.ExitStack() as stack:
 
-        def visit(server, models="tiny", **options):
+        def visit(server="", models="tiny", at=site, **options):
             context = browser.new_context(**options)
             page = stack.enter_context(contextlib.closing(context)).new_page()
             page.set_default_timeout(15_000)
             page.on("pageerror", lambda error: failures.append(error))
-            page.goto(f"{site}?server={server}&models={models}")
+            page.goto(f"{at}?server={server}&models={models}")
             return page
 
         yield visit
@@ -274,6 +275,20 @@ def test_a_token_goes_to_its_server_alone(visit, ports):
     page.get_by_label("Address").fill("gate.test")
     token.focus()
     assert token.input_value() == "abc"
+
+
+def test_paints_behind_the_proxy(visit, ports, photo_folder, tmp_path):
+    proxies.need_tools()
+    with proxies.Proxy(tmp_path, *ports) as proxy:
+        there = f"https://localhost:{proxy.port}/"
+        page = visit(at=there, ignore_https_errors=True)
+        assert "A token is needed" in error_of(page)
+        page.get_by_label("Token").fill(proxy.token.removeprefix("Bearer "))
+        page.get_by_role("button", name="Connect").click()
+        page.wait_for_selector("#model option", state="attached")
+        page.set_input_files(PHOTOGRAPH, photo_folder / "0.png")
+        page.get_by_role("button", name="Paint").click()
+        page.wait_for_selector(PAINTED)
 
 
 def test_names_the_styles_as_their_card_does():
