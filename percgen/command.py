@@ -114,8 +114,13 @@ def _parse(argv: Sequence[str]) -> list[str]:
         _fail(str(error))
 
 
-def _fail(message: str) -> NoReturn:
+def complain(message: str) -> None:
+    """Says in one line on standard error what is wrong."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     name = spec.name if spec else os.path.basename(sys.argv[0])
     print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _fail(message: str) -> NoReturn:
+    complain(message)
     sys.exit(2)

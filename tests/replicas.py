@@ -1,6 +1,7 @@
 """Trains DeePSiM on one or two replicas; test_deepsim runs it by itself.
 
-Two strategies in one process of pytest would get into each other's way.
+Two strategies in one process of pytest would get into each other's way. Where
+TF_CONFIG names workers, it is one of them, of a replica each.
 
     python tests/replicas.py 1|2 PICTURES.npy OUTPUT.npz
 """
@@ -18,24 +19,24 @@ import tensorflow as tf  # noqa: E402
 from percgen import losses  # noqa: E402
 from percgen import networks  # noqa: E402
 from percgen import tasks  # noqa: E402
+from train import cluster  # noqa: E402
 
 
 def main() -> None:
     replicas, pictures, output = sys.argv[1:]
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * 2,
-    )
-    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
-    if replicas == "2":
-        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    found = cluster.read()
+    strategy = cluster.join(found, 60) if found else on_one_machine(replicas)
     with strategy.scope():
         task = make_task()
-    step = tf.function(
-        lambda batch: strategy.reduce(
-            "MEAN", strategy.run(task.train_step, (batch,)), axis=None
-        )
-    )
+
+    @tf.function
+    def step(batch):
+        logs = strategy.run(task.train_step, (batch,))
+        return {
+            name: strategy.reduce("MEAN", value, axis=None)
+            for name, value in logs.items()
+        }
+
     data = tf.data.Dataset.from_tensor_slices(np.load(pictures))
     told = []
     batches = data.repeat(8).batch(4, drop_remainder=True)
@@ -44,9 +45,21 @@ def main() -> None:
         told.append({k: float(v) for k, v in step(batch).items()})
     weights = [*task.generator.weights, *task.discriminator.weights]
     kept = [*weights, *task.optimizer.variables, *task.d_optimizer.variables]
+    if found and not found.chief:
+        return
     arrays = {f"{n:03}": np.asarray(v.numpy()) for n, v in enumerate(kept)}
     logs = {name: [one[name] for one in told] for name in told[0]}
     np.savez(output, **arrays, **logs)
+
+
+def on_one_machine(replicas: str) -> tf.distribute.Strategy:
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+    if replicas == "2":
+        return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return tf.distribute.OneDeviceStrategy("CPU:0")
 
 
 def make_task() -> tasks.DeePSiM:

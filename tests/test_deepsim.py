@@ -1,8 +1,10 @@
+import json
 import subprocess
 import sys
 
 import keras
 import numpy as np
+import proxies
 import pytest
 import tensorflow as tf
 from conftest import ROOT
@@ -198,26 +200,49 @@ def test_dropout_belongs_to_the_step(photographs):
     np.testing.assert_allclose(masks.mean(), 1.0, atol=0.05)
 
 
+def start(replicas, pictures, output, config=None):
+    line = ["tests/replicas.py", replicas, pictures, output]
+    own = {"TF_CONFIG": json.dumps(config)} if config else {}
+    return subprocess.Popen(
+        [sys.executable, *map(str, line)],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), **own},
+    )
+
+
 def test_two_replicas_learn_what_one_learns(photographs, tmp_path):
+    """Both on one machine, or each on one of its own."""
     np.save(tmp_path / "x.npy", photographs)
     found = []
+    ports = proxies.free_ports(2)
+    workers = [f"127.0.0.1:{port}" for port in ports]
     for replicas in ("1", "2"):
         output = tmp_path / f"{replicas}.npz"
-        line = ["tests/replicas.py", replicas, tmp_path / "x.npy", output]
-        subprocess.run(
-            [sys.executable, *map(str, line)],
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT)},
-            check=True,
-        )
+        assert start(replicas, tmp_path / "x.npy", output).wait() == 0
         found.append(np.load(output))
-    one, two = found
+    output = tmp_path / "workers.npz"
+    processes = [
+        start(
+            "1",
+            tmp_path / "x.npy",
+            output,
+            {
+                "cluster": {"worker": workers},
+                "task": {"type": "worker", "index": index},
+            },
+        )
+        for index in range(2)
+    ]
+    assert [process.wait() for process in processes] == [0, 0]
+    found.append(np.load(output))
+    one, *others = found
     # Learning and resting, both in this run.
     assert set(one["discriminator_learns"]) == {0.0, 1.0}
-    for name in one.files:
-        np.testing.assert_allclose(
-            two[name], one[name], atol=1e-5, rtol=1e-4, err_msg=name
-        )
+    for other in others:
+        for name in one.files:
+            np.testing.assert_allclose(
+                other[name], one[name], atol=1e-5, rtol=1e-4, err_msg=name
+            )
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -130,16 +130,21 @@ class TestAFinishedRun:
         assert_same_state(workdir, finished)
 
 
-def kill_when(workdir, pattern, flags):
-    """Starts the run and kills it as soon as a file appears."""
+def end_when(workdir, pattern, flags, number=signal.SIGKILL):
+    """Starts the run and signals it as soon as a file appears."""
     line = [sys.executable, "-m", "train.stylize", f"--workdir={workdir}"]
     process = subprocess.Popen(
-        [*line, *flags], cwd=ROOT, stdout=subprocess.DEVNULL
+        [*line, *flags],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     while process.poll() is None and not list(workdir.glob(pattern)):
         time.sleep(0.001)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.send_signal(number)
+    _, told = process.communicate()
+    return process.returncode, told
 
 
 def test_a_killed_run_ends_bit_for_bit_the_same(finished, flags, run, tmp_path):
@@ -149,7 +154,7 @@ def test_a_killed_run_ends_bit_for_bit_the_same(finished, flags, run, tmp_path):
         "checkpoints/ckpt-2*",  # While it is written.
         "checkpoints/ckpt-4.index",  # Between two.
     ):
-        kill_when(workdir, moment, flags)
+        assert end_when(workdir, moment, flags)[0] == -signal.SIGKILL
     done = run("train.stylize", f"--workdir={workdir}", *flags)
     assert done.returncode == 0, done.stderr
     assert "Going on from step" in done.stdout
@@ -160,6 +165,38 @@ def test_a_killed_run_ends_bit_for_bit_the_same(finished, flags, run, tmp_path):
     )
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_sigterm_keeps_the_step_at_once(finished, flags, run, tmp_path):
+    workdir = tmp_path / "stopped"
+    seldom = [*flags, "--checkpoint_every=100"]
+    status, told = end_when(workdir, "logs/*", seldom, signal.SIGTERM)
+    assert status == 143
+    kept = tf.train.latest_checkpoint(workdir / "checkpoints")
+    step = kept.rpartition("-")[2]
+    assert f"Stopped by SIGTERM after step {step}, which is kept" in told
+    assert int(step) < 8
+    done = run("train.stylize", f"--workdir={workdir}", *flags)
+    assert f"Going on from step {step}" in done.stdout
+    assert_same_state(workdir, finished)
+
+
+def test_a_torn_checkpoint_gives_its_place(finished, stopped, run, flags):
+    workdir = stopped(finished, "[68]")
+    (data,) = workdir.glob("checkpoints/ckpt-8.data*")
+    torn = bytearray(data.read_bytes())
+    torn[len(torn) // 2 :] = bytes(len(torn) - len(torn) // 2)
+    data.write_bytes(torn)
+    done = run("train.stylize", f"--workdir={workdir}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "ckpt-8 cannot be read" in done.stderr
+    assert "Going on from step 6" in done.stdout
+    assert_same_state(workdir, finished)
+    for path in workdir.glob("checkpoints/ckpt-*"):
+        path.write_bytes(b"")
+    done = run("train.stylize", f"--workdir={workdir}", *flags)
+    assert done.returncode == 2
+    assert "None of the 2 checkpoints" in done.stderr
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])

@@ -22,11 +22,10 @@ goes on.
 import tensorflow as tf
 from absl import flags
 
-from percgen import command
-from percgen import images
 from percgen import tasks
 from percgen.comparators import weights as weights_lib
 from train import courses
+from train import machines
 from train import optimizers
 from train import probe
 from train import runner
@@ -77,20 +76,18 @@ def main() -> None:
     labelled = probe.read_labelled()
     workdir = runner.open_workdir()
     photographs = runner.photographs()
-    strategy = runner.make_strategy(runner.STRATEGY.value)
-    _check_batch(kind, strategy.num_replicas_in_sync)
+    _check_batch(kind, machines.strategy().num_replicas_in_sync)
     course = courses.COURSES[kind](photographs)
     task = runner.train(
         lambda: _compiled(course.make_task()),
         course.batches,
         lambda task, step: _show(course, task, step),
         workdir,
-        strategy,
     )
     packed = weights_lib.pack(course.arrays(task), course.dtype)
     workdir.write("comparator.npz", packed)
     workdir.write("used.txt", f"{course.used}\n".encode())
-    images.write(workdir.path / "samples.png", course.sheet(task))
+    workdir.write_picture("samples.png", course.sheet(task))
     print(f"Wrote comparator.npz and samples.png to {workdir.path}")
     if labelled:
         file = str(workdir.path / "comparator.npz")
@@ -118,4 +115,4 @@ def _show(course: courses.Course, task: tasks.Task, step: int) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

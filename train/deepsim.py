@@ -16,10 +16,10 @@ on.
 
 from absl import flags
 
-from percgen import command
 from percgen import networks
 from percgen import tasks
 from train import adversary
+from train import machines
 from train import paired
 from train import runner
 
@@ -63,4 +63,4 @@ def _refuse_size(size: int) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

@@ -30,13 +30,12 @@ import tensorflow as tf
 import tqdm
 from absl import flags
 
-from percgen import command
-from percgen import images
 from percgen import inversion
 from percgen import networks
 from percgen import tasks
 from train import adversary
 from train import encoding
+from train import machines
 from train import paired
 from train import panels
 from train import runner
@@ -125,10 +124,10 @@ def _optimize(
         for picture in tqdm.tqdm(pictures, unit="picture", file=sys.stdout)
     ]
     sheet = panels.pair_sheet(pictures, pictures, np.concatenate(found))
-    images.write(workdir.path / "samples.png", sheet)
+    workdir.write_picture("samples.png", sheet)
     workdir.write("used.txt", f"optimized; {note}\n".encode())
     print(f"Wrote samples.png to {workdir.path}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

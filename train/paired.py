@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from percgen import data
-from percgen import images
 from percgen import losses
 from percgen import pairs
 from percgen import tasks
@@ -58,10 +57,9 @@ def run(
         batches,
         show,
         workdir,
-        runner.make_strategy(runner.STRATEGY.value),
     )
     for name, draw in (sheets or {}).items():
-        images.write(workdir.path / f"{name}.png", draw(task))
+        workdir.write_picture(f"{name}.png", draw(task))
     workdir.finish(task.generator, sheet(task), _used(task) + note)
 
 

@@ -18,9 +18,9 @@ normal distribution's. Ctrl-C stops; the same command goes on.
 import keras
 from absl import flags
 
-from percgen import command
 from percgen import networks
 from percgen import tasks
+from train import machines
 from train import optimizers
 from train import paired
 from train import runner
@@ -111,4 +111,4 @@ def _network() -> keras.Model:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

@@ -1,21 +1,18 @@
 """What every training command shares: flags, strategy, loop, record."""
 
-import dataclasses
-import sys
-import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 from absl import flags
 
 from percgen import data
 from percgen import tasks
+from train import loop
+from train import machines
 from train import panels
 from train import workdir as workdir_lib
 
@@ -60,13 +57,6 @@ LEARNING_RATE = flags.DEFINE_float(
     "learning_rate", 1e-3, "Of Adam.", lower_bound=0.0
 )
 SEED = flags.DEFINE_integer("seed", 0, "Of weights and data.", lower_bound=0)
-STRATEGY = flags.DEFINE_enum(
-    "strategy",
-    "auto",
-    ["auto", "one", "mirrored"],
-    "One device, or a replica on each (MirroredStrategy); auto: mirrored where "
-    "there are several GPUs.",
-)
 MIXED_PRECISION = flags.DEFINE_enum(
     "mixed_precision",
     None,
@@ -76,9 +66,10 @@ MIXED_PRECISION = flags.DEFINE_enum(
     "what is kept of the run are float32.",
 )
 
+flags.adopt_module_key_flags(machines)
+
 Defaults = Mapping[str, Any]  # Values of flags, by name.
-_RESUMABLE = {"workdir", "steps", "checkpoint_every"}
-_LOG_EVERY = 10
+_RESUMABLE = {"workdir", "steps", "checkpoint_every", "join_timeout"}
 _PANEL, _PANEL_SIDE = 4, 256
 
 
@@ -106,7 +97,6 @@ def run(
     def sheet(task: tasks.Task) -> np.ndarray:
         return panels.contact_sheet([panel, *paint(task, panel)])
 
-    strategy = make_strategy(STRATEGY.value)
     task = train(
         make_task,
         lambda start, stop: learnt.batches(
@@ -114,7 +104,6 @@ def run(
         ),
         lambda task, step: panels.show(task, panel, sheet(task), step, small),
         workdir,
-        strategy,
     )
     workdir.finish(task.generator, sheet(task), task.comparator.provenance)
 
@@ -158,7 +147,7 @@ def held_out() -> data.Photographs | None:
 
 def open_workdir() -> workdir_lib.Workdir:
     """Returns the workdir of the flags; nothing is written yet."""
-    return workdir_lib.Workdir(WORKDIR.value, _RESUMABLE)
+    return workdir_lib.Workdir(WORKDIR.value, _RESUMABLE, machines.chief())
 
 
 def train(
@@ -166,7 +155,6 @@ def train(
     batches: Callable[[int, int], tf.data.Dataset],
     show: Callable[[tasks.Task, int], None],
     workdir: workdir_lib.Workdir,
-    strategy: tf.distribute.Strategy,
 ) -> tasks.Task:
     """Trains the task of the flags, from where the workdir stands.
 
@@ -175,7 +163,6 @@ def train(
         batches: From a first step and the one after the last to their batches.
         show: Writes summaries of a task after a step, for TensorBoard.
         workdir: The run's folder.
-        strategy: What to train on.
 
     Returns:
         The task.
@@ -185,6 +172,7 @@ def train(
             loss stops being finite.
         OSError: If the workdir cannot be written.
     """
+    strategy = machines.strategy()
     replicas = strategy.num_replicas_in_sync
     if BATCH_SIZE.value % replicas:
         raise ValueError(
@@ -196,108 +184,15 @@ def train(
         keras.config.set_dtype_policy(f"mixed_{MIXED_PRECISION.value}")
     with strategy.scope():
         task = make_task()
+    machines.share(workdir.path, workdir_lib.flags_text())
     workdir.open(task)
+    machines.share(workdir.path, f"step {workdir.step}")
     print(f"Training {task.name} on {replicas} device(s); in {workdir.path}")
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
-    Loop(task, strategy, batches, show, workdir).run()
+    loop.Loop(task, strategy, batches, show, workdir).run(
+        STEPS.value, CHECKPOINT_EVERY.value
+    )
     # Where weights are averaged, the averages are what is kept of the run.
     task.optimizer.finalize_variable_values(task.generator.trainable_variables)
     return task
-
-
-def make_strategy(choice: str) -> tf.distribute.Strategy:
-    """Returns a strategy over this machine's GPUs, or else its CPUs."""
-    gpus = tf.config.list_logical_devices("GPU")
-    devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
-    if choice == "mirrored" or (choice == "auto" and len(gpus) > 1):
-        return tf.distribute.MirroredStrategy(devices)
-    return tf.distribute.OneDeviceStrategy(devices[0])
-
-
-@dataclasses.dataclass(eq=False)  # tf.function needs it hashable.
-class Loop:
-    """Steps, with what is shown and kept as they go.
-
-    Our own rather than `fit`: it resumes at any step, and is alike on one
-    device and on several.
-    """
-
-    task: tasks.Task
-    strategy: tf.distribute.Strategy
-    batches: Callable[[int, int], tf.data.Dataset]
-    show: Callable[[tasks.Task, int], None]
-    workdir: workdir_lib.Workdir
-
-    def run(self) -> None:
-        """Trains from the workdir's step to the last, checkpointing."""
-        first, last = self.workdir.step, STEPS.value
-        writer = tf.summary.create_file_writer(str(self.workdir.path / "logs"))
-        bar = tqdm.tqdm(
-            total=last,
-            initial=first,
-            unit="step",
-            file=sys.stdout,
-            mininterval=1,
-        )
-        with bar, writer.as_default():
-            if first == 0:
-                self._show(0)
-            batches = iter(
-                self.strategy.experimental_distribute_dataset(
-                    self.batches(first, last)
-                )
-            )
-            for start in range(first, last, CHECKPOINT_EVERY.value):
-                stop = min(start + CHECKPOINT_EVERY.value, last)
-                self._train(start, stop, batches, bar)
-                self._show(stop)
-                self.workdir.save(stop)
-        writer.close()
-
-    def _train(
-        self, start: int, stop: int, batches: Iterator[Any], bar: tqdm.tqdm
-    ) -> None:
-        since, before = start, time.monotonic()
-        for step, batch in zip(
-            range(start + 1, stop + 1), batches, strict=False
-        ):
-            terms = self._read(self._step(batch), step)
-            if step % _LOG_EVERY == 0 or step == stop:
-                now = time.monotonic()
-                self._write(terms, (now - before) / (step - since), step)
-                since, before = step, now
-                bar.set_postfix(
-                    {k: f"{v:.3g}" for k, v in terms.items()}, False
-                )
-                self.task.reset_metrics()
-            bar.update()
-
-    @tf.function
-    def _step(self, batch: Any) -> dict[str, tf.Tensor]:
-        logs = self.strategy.run(self.task.train_step, (batch,))
-        return self.strategy.reduce("MEAN", logs, axis=None)
-
-    def _read(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
-        """Returns means since the last reset.
-
-        Read at every step: after one that is not finite, weights are lost.
-        """
-        terms = {name: float(value) for name, value in logs.items()}
-        panels.refuse_infinite(terms, step)
-        return terms
-
-    def _write(
-        self, terms: dict[str, float], seconds: float, step: int
-    ) -> None:
-        with self.workdir.writing():
-            for name, value in terms.items():
-                tf.summary.scalar(f"terms/{name}", value, step)
-            tf.summary.scalar("seconds_per_step", seconds, step)
-            rate = self.task.optimizer.learning_rate
-            tf.summary.scalar("learning_rate", rate, step)
-
-    def _show(self, step: int) -> None:
-        with self.workdir.writing():
-            self.show(self.task, step)
-            tf.summary.flush()

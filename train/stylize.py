@@ -16,9 +16,9 @@ import keras
 import numpy as np
 from absl import flags
 
-from percgen import command
 from percgen import networks
 from percgen import tasks
+from train import machines
 from train import panels
 from train import runner
 from train import style_terms
@@ -65,4 +65,4 @@ def _paint(task: tasks.Stylize, panel: np.ndarray) -> list[np.ndarray]:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

@@ -18,7 +18,6 @@ import functools
 import keras
 from absl import flags
 
-from percgen import command
 from percgen import data
 from percgen import degradation
 from percgen import networks
@@ -26,6 +25,7 @@ from percgen import pairs
 from percgen import shipped
 from percgen import tasks
 from train import adversary
+from train import machines
 from train import optimizers
 from train import paired
 from train import runner
@@ -164,4 +164,4 @@ def _untrained() -> keras.Model:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

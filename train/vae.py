@@ -23,11 +23,11 @@ import keras
 import numpy as np
 from absl import flags
 
-from percgen import command
 from percgen import networks
 from percgen import tasks
 from train import adversary
 from train import encoding
+from train import machines
 from train import paired
 from train import panels
 from train import runner
@@ -104,4 +104,4 @@ def _draw(task: tasks.VAE) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    machines.start(main)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from absl import logging
 
 from percgen import images
 from percgen import tasks
@@ -25,14 +26,15 @@ class Workdir:
     Args:
         path: The folder.
         resumable: Flags that may change when a run goes on.
+        chief: Whether this process writes there; others only read.
 
     Raises:
         ValueError: If the folder belongs to a run of other flags.
         OSError: If it cannot be written.
     """
 
-    def __init__(self, path: str, resumable: set[str]):
-        self.path = pathlib.Path(path)
+    def __init__(self, path: str, resumable: set[str], chief: bool = True):
+        self.path, self.chief = pathlib.Path(path), chief
         existing = self.path.absolute()
         while not existing.exists():
             existing = existing.parent
@@ -54,23 +56,53 @@ class Workdir:
 
     def claim(self) -> None:
         """Makes the folder, and keeps the flags in it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.write("flags.txt", _flags_text().encode())
+        if self.chief:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.write("flags.txt", flags_text().encode())
 
     def open(self, task: tasks.Task) -> None:
-        """Makes the folder; restores the task from the newest checkpoint."""
+        """Makes the folder; restores the task from the newest checkpoint.
+
+        One that cannot be read gives its place to the one before, with a
+        warning.
+
+        Raises:
+            ValueError: If none of those that there are can be read.
+        """
         self.claim()
         checkpoint = tf.train.Checkpoint(step=self._step, **task.state())
         self._manager = tf.train.CheckpointManager(
             checkpoint, str(self.path / "checkpoints"), max_to_keep=_KEPT
         )
-        if self._manager.latest_checkpoint:
-            restored = checkpoint.restore(self._manager.latest_checkpoint)
-            restored.assert_existing_objects_matched()
+        kept = self._kept()
+        for path in kept:
+            try:
+                restored = checkpoint.restore(str(path))
+                restored.assert_existing_objects_matched()
+                return
+            except tf.errors.OpError as error:
+                reason = error.message.split("\n")[0]
+                logging.warning("%s cannot be read: %s", path, reason)
+        if kept:
+            raise ValueError(
+                f"None of the {len(kept)} checkpoints in {self.path} can be "
+                "read. Give another --workdir."
+            )
+
+    def _kept(self) -> list[pathlib.Path]:
+        """Returns the checkpoints, the newest first.
+
+        By what lies there: TensorFlow's own list of them may be torn, too.
+        """
+        found = self.path.glob("checkpoints/ckpt-*.index")
+        whole = [path.with_suffix("") for path in found]
+        return sorted(whole, key=lambda p: int(p.name[5:]), reverse=True)
 
     def save(self, step: int) -> None:
         """Keeps the state after a step, and until then the one before."""
         self._step.assign(step)
+        if not self.chief:
+            return
         try:
             with self.writing():
                 self._manager.save(step)
@@ -92,26 +124,34 @@ class Workdir:
         self, generator: keras.Model, samples: np.ndarray, used: str
     ) -> None:
         """Writes `generator.keras`, `samples.png` and `used.txt`."""
+        if not self.chief:
+            return
         draft = self.path / ".generator.keras"
         try:
             generator.save(draft)
             os.replace(draft, self.path / "generator.keras")
         finally:
             draft.unlink(missing_ok=True)
-        images.write(self.path / "samples.png", samples)
+        self.write_picture("samples.png", samples)
         self.write("used.txt", f"{used}\n".encode())
         print(f"Wrote generator.keras and samples.png to {self.path}")
 
     def write(self, name: str, content: bytes) -> None:
         """Writes a file of the run, whole or not at all."""
-        images.write_bytes(self.path / name, content)
+        if self.chief:
+            images.write_bytes(self.path / name, content)
+
+    def write_picture(self, name: str, pixels: np.ndarray) -> None:
+        """Writes a picture of the run, uint8, likewise."""
+        if self.chief:
+            images.write(self.path / name, pixels)
 
     def _check_flags(self, resumable: set[str]) -> None:
         file = self.path / "flags.txt"
         if not file.exists():
             return
         then = _lines(file.read_text(), resumable)
-        now = _lines(_flags_text(), resumable)
+        now = _lines(flags_text(), resumable)
         if then != now:
             raise ValueError(
                 f"{self.path} holds a run of other flags: it was started with "
@@ -121,7 +161,7 @@ class Workdir:
             )
 
 
-def _flags_text() -> str:
+def flags_text() -> str:
     """Returns the running command's own flags, one a line, for --flagfile."""
     ours = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
     ours = sorted(ours, key=lambda flag: flag.name)

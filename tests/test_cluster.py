@@ -1,0 +1,232 @@
+"""Training as several workers: TF_CONFIG, and what all must agree on."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import kubernetes_validate
+import proxies
+import pytest
+import yaml
+
+from train import cluster
+from train import machines
+from train import preemption
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def config_of(workers, index=0, kind="worker", **others):
+    return {
+        "cluster": {"worker": workers, **others},
+        "task": {"type": kind, "index": index},
+    }
+
+
+class TestRead:
+    def test_without_it(self):
+        assert cluster.read("") is None
+
+    def test_workers(self):
+        text = json.dumps(config_of(["a:1", "b:2"], index=1))
+        assert cluster.read(text) == cluster.Cluster(("a:1", "b:2"), 1)
+        assert not cluster.read(text).chief
+
+    def test_a_chief_is_the_first(self):
+        config = config_of(["a:1"], chief=["c:3"])
+        assert cluster.read(json.dumps(config)).index == 1
+        config["task"]["type"] = "chief"
+        assert cluster.read(json.dumps(config)).chief
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("{", "should be as"),
+            ("[]", "should be as"),
+            ("{}", "should be as"),
+            (json.dumps(config_of(["a:1"], index=1)), "should be as"),
+            (json.dumps(config_of(["a:1"], kind="ps")), "should be as"),
+            (json.dumps(config_of(["a:1"], ps=["b:2"])), "Received: ps"),
+            (json.dumps(config_of(["a"])), "HOST:PORT. Received: 'a'"),
+            (json.dumps(config_of(["a:1", "a:1"])), "twice"),
+        ],
+    )
+    def test_refuses(self, text, reason):
+        with pytest.raises(ValueError, match=reason):
+            cluster.read(text)
+
+
+def start(config, *line):
+    return subprocess.Popen(
+        [sys.executable, "-m", "train.stylize", *line],
+        cwd=ROOT,
+        env={**os.environ, "TF_CONFIG": json.dumps(config)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def error_of(process):
+    _, told = process.communicate(timeout=120)
+    (line,) = [x for x in told.split("\n") if x.startswith("train.stylize: ")]
+    return line
+
+
+def test_a_worker_that_is_missing(flags, tmp_path):
+    missing = [f"127.0.0.1:{port}" for port in proxies.free_ports(2)]
+    process = start(
+        config_of(missing), f"--workdir={tmp_path}", "--join_timeout=4", *flags
+    )
+    told = error_of(process)
+    assert f"No answer within 4 s from {missing[1]} (TF_CONFIG)" in told
+    assert process.returncode == 2
+
+
+def test_a_strategy_without_workers(refused, flags, tmp_path):
+    message = refused(
+        "train.stylize",
+        f"--workdir={tmp_path}/run",
+        "--strategy=multi_worker",
+        *flags,
+    )
+    assert "needs TF_CONFIG" in message
+
+
+class TestWorkersDisagree:
+    def both(self, *lines):
+        workers = [f"127.0.0.1:{port}" for port in proxies.free_ports(2)]
+        started = [
+            start(config_of(workers, index), *line)
+            for index, line in enumerate(lines)
+        ]
+        errors = [error_of(process) for process in started]
+        assert [process.returncode for process in started] == [2, 2]
+        return errors
+
+    def test_on_flags(self, flags, tmp_path):
+        line = [f"--workdir={tmp_path}/run", *flags]
+        for error in self.both(line, [*line, "--seed=1"]):
+            assert "different flags" in error
+
+    def test_on_the_workdir(self, flags, tmp_path, monkeypatch):
+        """As on machines that share no disk: a path that means two folders."""
+        line = ["--workdir=run", *flags]
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+        workers = [f"127.0.0.1:{port}" for port in proxies.free_ports(2)]
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", "train.stylize", *line],
+                cwd=tmp_path / name,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "TF_CONFIG": json.dumps(config_of(workers, index)),
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for index, name in enumerate(("a", "b"))
+        ]
+        for process in started:
+            assert "not one folder that all workers share" in error_of(process)
+            assert process.returncode == 2
+
+
+def launch(*line):
+    return subprocess.Popen(
+        [sys.executable, "-m", "train.launch", "--workers=2", "--", *line],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(happened, process):
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children(process):
+    path = f"/proc/{process.pid}/task/{process.pid}/children"
+    return [int(x) for x in pathlib.Path(path).read_text().split()]
+
+
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/task").exists(), reason="needs Linux's /proc"
+)
+def test_a_killed_worker_ends_all_and_they_go_on(flags, tmp_path):
+    workdir = tmp_path / "run"
+    line = ["train.stylize", f"--workdir={workdir}", *flags]
+    process = launch(*line, "--steps=4000")
+    saved = workdir / "checkpoints" / "ckpt-2.index"
+    until(saved.exists, process)
+    os.kill(children(process)[1], signal.SIGKILL)
+    begun = time.monotonic()
+    process.communicate(timeout=120)
+    assert time.monotonic() - begun < 60
+    assert process.returncode in (machines.LOST, 128 + signal.SIGKILL)
+    newest = max(
+        int(path.stem[5:]) for path in saved.parent.glob("ckpt-*.index")
+    )
+    process = launch(*line, f"--steps={newest + 2}")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert f"Going on from step {newest}" in out
+    assert (workdir / "generator.keras").exists()
+
+
+class TestKubernetes:
+    @pytest.fixture(scope="class")
+    def documents(self):
+        path = ROOT / "train" / "kubernetes" / "job.yaml"
+        return list(yaml.safe_load_all(path.read_text()))
+
+    def test_the_manifest(self, documents):
+        for document in documents:
+            kubernetes_validate.validate(document, "1.34", strict=True)
+        service, job = documents
+        pod = job["spec"]["template"]["spec"]
+        assert pod["subdomain"] == service["metadata"]["name"]
+        assert job["spec"]["completions"] == job["spec"]["parallelism"]
+        again = {machines.LOST, preemption.PREEMPTED}
+        rules = job["spec"]["podFailurePolicy"]["rules"]
+        ignored = [x for x in rules if x["action"] == "Ignore"]
+        assert set(ignored[1]["onExitCodes"]["values"]) == again
+
+    def test_what_its_workers_are_told(self, documents, tmp_path):
+        _, job = documents
+        (worker,) = job["spec"]["template"]["spec"]["containers"]
+        count = job["spec"]["completions"]
+        told = tmp_path / "python"
+        told.write_text('#!/bin/sh\necho "$TF_CONFIG"\necho "$@" >&2\n')
+        told.chmod(0o755)
+        for index in range(count):
+            done = subprocess.run(
+                [*worker["command"], *worker["args"]],
+                env={
+                    "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                    "JOB_COMPLETION_INDEX": str(index),
+                    **{each["name"]: each["value"] for each in worker["env"]},
+                },
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            name = job["metadata"]["name"]
+            found = cluster.read(done.stdout)
+            assert found.addresses == tuple(
+                f"{name}-{number}.{name}:2222" for number in range(count)
+            )
+            assert found.index == index
+            assert "--strategy=multi_worker" in done.stderr

@@ -1,0 +1,139 @@
+"""Training's own loop."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+import tqdm
+
+from percgen import tasks
+from train import panels
+from train import preemption
+from train import workdir as workdir_lib
+
+_LOG_EVERY = 10
+
+
+@dataclasses.dataclass(eq=False)  # tf.function needs it hashable.
+class Loop:
+    """Steps, with what is shown and kept as they go.
+
+    Our own rather than `fit`: it resumes at any step, and is alike on one
+    device and on several.
+    """
+
+    task: tasks.Task
+    strategy: tf.distribute.Strategy
+    batches: Callable[[int, int], tf.data.Dataset]
+    show: Callable[[tasks.Task, int], None]
+    workdir: workdir_lib.Workdir
+
+    def run(self, last: int, checkpoint_every: int) -> None:
+        """Trains from the workdir's step to the last, checkpointing.
+
+        SIGTERM ends it after the step, which is kept, by
+        `preemption.PREEMPTED`; of several workers it may reach any.
+        """
+        first = self.workdir.step
+        bar = tqdm.tqdm(
+            total=last,
+            initial=first,
+            unit="step",
+            file=sys.stdout,
+            mininterval=1,
+        )
+        with bar, self._writer().as_default(), preemption.Notice() as notice:
+            if first == 0:
+                self._show(0)
+            batches = iter(
+                self.strategy.experimental_distribute_dataset(
+                    self.batches(first, last)
+                )
+            )
+            done = first
+            while done < last:
+                stop = (done // checkpoint_every + 1) * checkpoint_every
+                stop = min(stop, last)
+                done = self._train(done, stop, batches, bar, notice)
+                if done == stop:
+                    self._show(stop)
+                self.workdir.save(done)
+                if done < stop:
+                    preemption.leave(done)
+
+    def _writer(self) -> tf.summary.SummaryWriter:
+        if not self.workdir.chief:
+            return tf.summary.create_noop_writer()
+        return tf.summary.create_file_writer(str(self.workdir.path / "logs"))
+
+    def _train(
+        self,
+        start: int,
+        stop: int,
+        batches: Iterator[Any],
+        bar: tqdm.tqdm,
+        notice: preemption.Notice,
+    ) -> int:
+        """Returns the last step done: `stop`, or one before it."""
+        since, before = start, time.monotonic()
+        for step, batch in zip(
+            range(start + 1, stop + 1), batches, strict=False
+        ):
+            told, given = self._step(batch, tf.constant(float(notice.given)))
+            terms = self._read(told, step)
+            if step % _LOG_EVERY == 0 or step == stop:
+                now = time.monotonic()
+                self._write(terms, (now - before) / (step - since), step)
+                since, before = step, now
+                bar.set_postfix(
+                    {k: f"{v:.3g}" for k, v in terms.items()}, False
+                )
+                self.task.reset_metrics()
+            bar.update()
+            if given:
+                return step
+        return stop
+
+    @tf.function
+    def _step(
+        self, batch: Any, given: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns the logs, and on how many replicas notice was given."""
+        logs = self.strategy.run(self.task.train_step, (batch,))
+        given = self.strategy.run(tf.identity, (given,))
+        # One by one: over several machines `reduce` takes no dictionary.
+        means = {
+            name: self.strategy.reduce("MEAN", value, axis=None)
+            for name, value in logs.items()
+        }
+        return means, self.strategy.reduce("SUM", given, axis=None)
+
+    def _read(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
+        """Returns means since the last reset.
+
+        Read at every step: after one that is not finite, weights are lost.
+        """
+        terms = {name: float(value) for name, value in logs.items()}
+        panels.refuse_infinite(terms, step)
+        return terms
+
+    def _write(
+        self, terms: dict[str, float], seconds: float, step: int
+    ) -> None:
+        with self.workdir.writing():
+            for name, value in terms.items():
+                tf.summary.scalar(f"terms/{name}", value, step)
+            tf.summary.scalar("seconds_per_step", seconds, step)
+            rate = self.task.optimizer.learning_rate
+            tf.summary.scalar("learning_rate", rate, step)
+
+    def _show(self, step: int) -> None:
+        if not self.workdir.chief:
+            return
+        with self.workdir.writing():
+            self.show(self.task, step)
+            tf.summary.flush()
