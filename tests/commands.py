@@ -70,3 +70,13 @@ def _run(line, told, before):
         runpy.run_module(line[0], run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # Which a fork would leave out.
+
+
+def flags_alone():
+    """Lets a command read its flags and do nothing; for `before`."""
+    from percgen import command
+
+    run = command.run
+    command.run = lambda main, *rest, **options: run(
+        lambda *_: None, *rest, **options
+    )
