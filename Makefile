@@ -3,6 +3,7 @@
 # make lint   ruff, ruff format --check, mypy
 # make setup  only makes .venv with what is in requirements.txt
 # make backends  runs the contract tests on JAX and on PyTorch
+# make docs   builds the pages of docs/ and what they link to: build/docs/site
 # make peers  only makes .venv-peers, with the libraries to compare with
 # Each makes or updates what it needs by itself.
 
@@ -14,7 +15,11 @@ PEERS := .venv-peers
 # These name libraries they need, one of them for CUDA alone.
 WITHOUT_DEPS := lpips==0.1.4 piq==0.8.0 torchmetrics==1.9.0 torchvision==0.28.0
 
-.PHONY: setup demo test lint format backends peers
+SITE := build/docs
+# Laid out as here, so that a link that leads somewhere here does there, too.
+LINKED := docs benchmarks/results percgen/pretrained serving/README.md
+
+.PHONY: setup demo test lint format docs backends peers
 
 setup: $(READY)
 
@@ -40,6 +45,16 @@ lint: $(READY)
 format: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+docs: $(READY)
+	rm -rf $(SITE)
+	mkdir -p $(SITE)/pages
+	tar -cf - --exclude='*.npz' $(LINKED) | tar -xf - -C $(SITE)/pages
+	mv $(SITE)/pages/docs/mkdocs.yml $(SITE)
+	mv $(SITE)/pages/docs/front.html $(SITE)/pages/index.html
+	$(VENV)/bin/zensical build --strict --config-file $(SITE)/mkdocs.yml
+	@echo "Open $(SITE)/site/index.html; its search wants a server:"
+	@echo "python -m http.server --bind 127.0.0.1 --directory $(SITE)/site 8080"
 
 peers: $(PEERS)/.ready
 

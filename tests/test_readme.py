@@ -13,19 +13,17 @@ import tensorflow as tf
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 DOCS = sorted(ROOT.glob("docs/*.md"))
-PAGES = [
-    path.read_text()
-    for path in (
-        ROOT / "README.md",
-        *DOCS,
-        ROOT / "serving/README.md",
-        *sorted(ROOT.glob("percgen/pretrained/*.md")),
-    )
+PATHS = [
+    ROOT / "README.md",
+    *DOCS,
+    ROOT / "serving/README.md",
+    *sorted(ROOT.glob("percgen/pretrained/*.md")),
 ]
+PAGES = [path.read_text() for path in PATHS]
 HOUSE = ("train", "serving", "benchmarks")
 # Of other programs only the files that they are given are looked at.
 OTHERS = ("source", "tensorboard", "docker", "kubectl", "curl")
-MADE = "serving/secrets/"
+MADE = "serving/secrets"
 LACKING = r"flag --\w+=None: Flag --\w+ must have a value other than None\."
 SCRIPT = re.compile(r"^python - <<'END'\n(.*?)^END$", re.DOTALL | re.MULTILINE)
 
@@ -94,6 +92,12 @@ def test_the_python_of_a_page_runs(page):
         exec(code, names)
 
 
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_its_links_lead_to_files(path):
+    for link in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        assert "://" in link or (path.parent / link).exists(), link
+
+
 def test_its_scripts_import_what_there_is():
     found = [script for page in PAGES for script in scripts(page)]
     assert found
@@ -119,7 +123,7 @@ def test_a_command_can_be_given(words):
         for word in words[1:]:
             path = word.rpartition("=")[2]
             if path.startswith("serving/") and not path.startswith(MADE):
-                assert (ROOT / path).exists() or path in MADE
+                assert (ROOT / path).exists(), path
 
 
 @of_all(named)
