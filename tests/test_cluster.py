@@ -186,12 +186,13 @@ def test_a_killed_worker_ends_all_and_they_go_on(flags, tmp_path):
     assert (workdir / "generator.keras").exists()
 
 
-class TestKubernetes:
-    @pytest.fixture(scope="class")
-    def documents(self):
-        path = ROOT / "train" / "kubernetes" / "job.yaml"
-        return list(yaml.safe_load_all(path.read_text()))
+@pytest.fixture
+def documents():
+    path = ROOT / "train" / "kubernetes" / "job.yaml"
+    return list(yaml.safe_load_all(path.read_text()))
 
+
+class TestKubernetes:
     def test_the_manifest(self, documents):
         for document in documents:
             kubernetes_validate.validate(document, "1.34", strict=True)
