@@ -72,6 +72,40 @@ def panel(opened: Iterable[Image.Image], size: int) -> np.ndarray:
     return np.stack([np.asarray(s, np.float32) / 255.0 for s in squares])
 
 
+def drawn(
+    count: int,
+    open_: Callable[[int], Image.Image | None],
+    size: int,
+    batch_size: int,
+    seed: int,
+    start: int,
+    stop: int,
+) -> tf.data.Dataset:
+    """Returns the batches of steps, as `data.Photographs` says, by numbers.
+
+    Args:
+        count: Of the pictures.
+        open_: From a number to its picture, RGB. One that cannot be read, None,
+            gives its place to the next.
+        size: Side of the squares.
+        batch_size: Of a step.
+        seed: Of all randomness.
+        start: First step.
+        stop: The one after the last.
+    """
+    order = Order(count, seed)
+
+    def load(position: np.int64) -> np.ndarray:
+        for number in order.at(int(position)):
+            image = open_(number)
+            if image is not None:
+                return cut(image, size, seed, int(position))
+        raise ValueError("No picture can be read any more.")
+
+    positions = tf.data.Dataset.range(start * batch_size, stop * batch_size)
+    return batches(positions, load, size, batch_size)
+
+
 def batches(
     positions: tf.data.Dataset,
     load: Callable[..., np.ndarray],

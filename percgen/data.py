@@ -1,4 +1,4 @@
-"""Photographs to batches: files, an array, or TensorFlow Datasets.
+"""Photographs to batches: files, packed or not, arrays, TensorFlow Datasets.
 
 A batch is a pure function of the seed and of the number of its step, so a run
 that was killed goes on with the very pictures it would have seen.
@@ -18,6 +18,7 @@ from PIL import Image
 from percgen import archives
 from percgen import crops
 from percgen import images
+from percgen.packs import Packed as Packed
 from percgen.records import Records as Records
 
 _NAMES = ("x_train", "images")  # Of the array in a file, the first that is.
@@ -72,18 +73,12 @@ class Files:
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
-        order = crops.Order(len(self.paths), seed)
+        def open_(number: int) -> Image.Image | None:
+            return self.open(self.paths[number])
 
-        def load(position: np.int64) -> np.ndarray:
-            # A file that cannot be read gives its place to the next one.
-            for number in order.at(int(position)):
-                image = self.open(self.paths[number])
-                if image is not None:
-                    return crops.cut(image, size, seed, int(position))
-            raise ValueError("No picture can be read any more.")
-
-        positions = tf.data.Dataset.range(start * batch_size, stop * batch_size)
-        return crops.batches(positions, load, size, batch_size)
+        return crops.drawn(
+            len(self.paths), open_, size, batch_size, seed, start, stop
+        )
 
     def open(self, path: str) -> Image.Image | None:
         """Returns a picture, or None, with a warning, if it is unreadable."""
@@ -92,8 +87,10 @@ class Files:
         try:
             return images.open_rgb(path)
         except images.ImageError as error:
-            logging.warning("Skipped %s", error)
             self._unreadable.add(path)
+            logging.warning(
+                "Skipped %s (%d so far)", error, len(self._unreadable)
+            )
             return None
 
     def panel(self, count: int, size: int) -> np.ndarray:
@@ -124,14 +121,9 @@ class Arrays:
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
-        order = crops.Order(len(self.pictures), seed)
-
-        def load(position: np.int64) -> np.ndarray:
-            image = self.open(next(order.at(int(position))))
-            return crops.cut(image, size, seed, int(position))
-
-        positions = tf.data.Dataset.range(start * batch_size, stop * batch_size)
-        return crops.batches(positions, load, size, batch_size)
+        return crops.drawn(
+            len(self.pictures), self.open, size, batch_size, seed, start, stop
+        )
 
     def open(self, number: int) -> Image.Image:
         """Returns a picture, in RGB."""
@@ -153,7 +145,8 @@ def photographs(
     """Returns the photographs of files, or of a TensorFlow Datasets name.
 
     Args:
-        pattern: A glob, or several; or the path of an `.npz` file.
+        pattern: A glob, or several; or the path of an `.npz` file; or a glob
+            of `.tfrecord` files, as `Packed` takes it.
         tfds_name: As `Records` takes it.
         split: Likewise.
 
@@ -164,6 +157,8 @@ def photographs(
         raise ValueError("Give either --images or --tfds.")
     if not pattern:
         return Records(str(tfds_name), split)
+    if pattern.endswith(".tfrecord"):
+        return Packed(pattern)
     return Arrays(pattern) if pattern.endswith(".npz") else Files(pattern)
 
 

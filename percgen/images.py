@@ -58,13 +58,13 @@ def read_as_is(path: str | os.PathLike) -> np.ndarray:
     return pixels[..., :1] if gray else pixels
 
 
-def header_size(path: str | os.PathLike) -> tuple[int, int]:
+def header_size(source: str | os.PathLike | bytes) -> tuple[int, int]:
     """Returns width and height by a file's header alone; 0 if it has none.
 
     Of a picture on its side they change places.
     """
     try:
-        with picture_files.opened(path) as image:
+        with picture_files.opened(source) as image:
             return image.size
     except ImageError:
         return 0, 0

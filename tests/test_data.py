@@ -1,7 +1,9 @@
 import logging
+import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from percgen import data
@@ -30,7 +32,25 @@ def records(tmp_path, photo_folder):
     return data.Records(str(tmp_path / "pictures"))
 
 
-@pytest.mark.parametrize("kind", ["files", "records"])
+@pytest.fixture
+def packed(tmp_path, run, photo_folder):
+    (photo_folder / "broken.jpg").write_bytes(b"no picture")
+    done = run(
+        "train.pack",
+        f"--images={photo_folder}/*.*",
+        f"--output={tmp_path}/packs/photos",
+        "--shards=3",
+    )
+    (photo_folder / "broken.jpg").unlink()
+    assert done.returncode == 0, done.stderr
+    assert "Packed 8 pictures" in done.stdout
+    assert "into 3 files" in done.stdout
+    assert "; 1 could not be read" in done.stdout
+    assert "broken.jpg: not a picture" in done.stderr
+    return data.photographs(f"{tmp_path}/packs/photos-*.tfrecord", None)
+
+
+@pytest.mark.parametrize("kind", ["files", "records", "packed"])
 class TestEverySource:
     @pytest.fixture
     def source(self, kind, request):
@@ -150,3 +170,55 @@ def test_an_empty_folder_raises(tmp_path):
 def test_one_source_is_given(choice):
     with pytest.raises(ValueError, match="either --images or --tfds"):
         data.photographs(*choice)
+
+
+class TestPacks:
+    def test_hold_the_files_as_they_are(self, packed, photo_folder):
+        found = dict(map(packed.read, range(len(packed))))
+        assert found == {
+            str(path): path.read_bytes() for path in photo_folder.iterdir()
+        }
+        assert set(packed.shorter_sides()) == {72}
+
+    def test_are_read_by_tensorflow(self, packed):
+        records = tf.data.TFRecordDataset(packed.paths)
+        form = {"image": tf.io.FixedLenFeature([], tf.string)}
+        pictures = [
+            tf.io.decode_image(tf.io.parse_single_example(x, form)["image"])
+            for x in records
+        ]
+        for number, picture in enumerate(pictures):
+            np.testing.assert_array_equal(picture, packed.open(number))
+
+    def test_a_broken_record_is_skipped_and_named(self, packed, caplog):
+        place = int(packed._places[0])
+        with open(packed.paths[0], "r+b") as file:
+            file.seek(place + 40)
+            file.write(bytes(200))
+        again = data.Packed(",".join(packed.paths))
+        with caplog.at_level(logging.WARNING):
+            assert again.open(0) is None
+            assert again.open(0) is None
+        assert caplog.text.count("Skipped") == 1
+        assert "(1 so far)" in caplog.text
+        assert batches(again, 0, 6).shape[:2] == (6, 3)
+
+    @pytest.mark.parametrize("content", [b"\xff" * 99, b"short", None])
+    def test_what_is_no_pack_is_refused(self, packed, tmp_path, content):
+        whole = pathlib.Path(packed.paths[0]).read_bytes()
+        path = tmp_path / "x.tfrecord"
+        path.write_bytes(whole[:-10] if content is None else content)
+        with pytest.raises(ValueError, match="no pack of pictures, or cut off"):
+            data.Packed(str(path))
+
+    def test_no_file(self):
+        with pytest.raises(ValueError, match="No file matches 'x/"):
+            data.photographs("x/*.tfrecord", None)
+
+    def test_fewer_pictures_than_files(self, refused, photo_folder, tmp_path):
+        assert "there are 8 pictures" in refused(
+            "train.pack",
+            f"--images={photo_folder}/*.png",
+            f"--output={tmp_path}/x",
+        )
+        assert not list(tmp_path.glob("x*"))
