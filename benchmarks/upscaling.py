@@ -56,9 +56,9 @@ _TEXT = """PSNR and SSIM by the protocol of published tables, MS-SSIM of the
 same luma; distance: of {layer} of SqueezeNet, which has trained nobody.
 Aliased: PSNR on small pictures made without antialiasing. Networks with a name
 of their own are in the package, with their cards."""
-_TRAININGS = """srcnn: paper A's network, on luma. pixel, feature: paper C's,
-with {width} filters of its 64, trained on blurred small pictures as the paper
-does. Each by {steps} steps on {photographs} pictures."""
+_TRAININGS = """srcnn: paper A's network, on luma, at x4 alone. pixel, feature:
+paper C's, with {width} filters of its 64, trained on blurred small pictures as
+the paper does. Each by {steps} steps on {photographs} pictures."""
 _CLAIM = """Paper C, x4, PSNR of Set5 / Set14 / BSD100 (recalled): bicubic 28.43
 / 25.99 / 25.96, by pixels 28.40 / 25.75 / 25.91, by features 27.09 / 24.99 /
 24.95; its authors do not aim at PSNR (seen). Published (seen second-hand):
@@ -173,8 +173,9 @@ def _own_flags() -> dict[str, list[str]]:
         *sizes,
     ]
     vgg16 = ["--comparator=vgg16", f"--comparator_weights={_VGG16.value}"]
+    srcnn = {"srcnn": ["--network=srcnn", *sizes, "--loss=mse"]}
     return {
-        "srcnn": ["--network=srcnn", *sizes, "--loss=mse"],
+        **(srcnn if _SCALE.value == 4 else {}),  # Which ends at 4.
         "pixel": [*papers, "--loss=mse"],
         "feature": [
             *papers,

@@ -55,6 +55,10 @@ def test_upscaling_trains_each_once(run, two_photographs, tmp_path):
     sheet = images.read(page.parent / "upscaling_x4.jpg")
     assert sheet.shape[0] >= 6 * 160
     assert "trained on blurred" in page.read_text()
+    larger = run(*line[:-1], f"--output={tmp_path / 'x8.md'}", "--scale=8")
+    assert larger.returncode == 0, larger.stderr
+    found = re.findall(r"^\| (\w+) \|", (tmp_path / "x8.md").read_text(), re.M)
+    assert found[1:] == ["bicubic", "pixel", "feature"]
     alone = run(*line[:1], *line[2:3], *line[4:5], "--notrain")
     assert alone.returncode == 0, alone.stderr
     assert "benchmarks.upscaling --notrain" in alone.stdout

@@ -1,4 +1,5 @@
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def finished(tmp_path_factory, flags):
     for term in TERMS:
         assert f"{term}=" in done.stdout
     assert "8/8" in done.stdout
+    assert re.search(r"input=\d+%", done.stdout)
     assert "RANDOM weights" in done.stderr
     return workdir
 
@@ -87,6 +89,8 @@ class TestAFinishedRun:
             assert 8 in logged(finished)[tag]
         style = logged(finished)["panel/style"]
         assert style[8] < style[0]
+        shares = logged(finished)["input_share"].values()
+        assert all(0.0 < share < 1.0 for share in shares)
 
     def test_shows_where_the_comparator_sees_a_difference(self, finished):
         assert list(logged(finished)["where/feature"]) == [0, 2, 4, 6, 8]

@@ -46,7 +46,7 @@ class Loop:
             file=sys.stdout,
             mininterval=1,
         )
-        with bar, self._writer().as_default(), preemption.Notice() as notice:
+        with preemption.Notice() as notice, bar, self._writer().as_default():
             if first == 0:
                 self._show(0)
             batches = iter(
@@ -79,19 +79,24 @@ class Loop:
         notice: preemption.Notice,
     ) -> int:
         """Returns the last step done: `stop`, or one before it."""
-        since, before = start, time.monotonic()
-        for step, batch in zip(
-            range(start + 1, stop + 1), batches, strict=False
-        ):
+        since, before, waited = start, time.monotonic(), 0.0
+        for step in range(start + 1, stop + 1):
+            asked = time.monotonic()
+            batch = next(batches)
+            waited += time.monotonic() - asked
             told, given = self._step(batch, tf.constant(float(notice.given)))
             terms = self._read(told, step)
             if step % _LOG_EVERY == 0 or step == stop:
                 now = time.monotonic()
-                self._write(terms, (now - before) / (step - since), step)
-                since, before = step, now
-                bar.set_postfix(
-                    {k: f"{v:.3g}" for k, v in terms.items()}, False
-                )
+                speed = {
+                    "seconds_per_step": (now - before) / (step - since),
+                    "input_share": waited / (now - before),
+                }
+                since, before, waited = step, now, 0.0
+                self._write(terms, speed, step)
+                shown = {k: f"{v:.3g}" for k, v in terms.items()}
+                shown["input"] = f"{speed['input_share']:.0%}"
+                bar.set_postfix(shown, False)
                 self.task.reset_metrics()
             bar.update()
             if given:
@@ -122,12 +127,13 @@ class Loop:
         return terms
 
     def _write(
-        self, terms: dict[str, float], seconds: float, step: int
+        self, terms: dict[str, float], speed: dict[str, float], step: int
     ) -> None:
         with self.workdir.writing():
             for name, value in terms.items():
                 tf.summary.scalar(f"terms/{name}", value, step)
-            tf.summary.scalar("seconds_per_step", seconds, step)
+            for name, value in speed.items():
+                tf.summary.scalar(name, value, step)
             rate = self.task.optimizer.learning_rate
             tf.summary.scalar("learning_rate", rate, step)
 
