@@ -22,6 +22,7 @@ from benchmarks import load_bombs
 from benchmarks import load_fuzz
 from benchmarks import load_inputs
 from benchmarks import load_integrity
+from benchmarks import load_large
 from benchmarks import load_latency
 from benchmarks import load_parts
 from benchmarks import load_server
@@ -61,9 +62,16 @@ _INPUTS = flags.DEFINE_integer(
     "inputs", 20_000, "Of fuzz, and bombs besides.", lower_bound=4
 )
 
+_LARGE = flags.DEFINE_list(
+    "large",
+    ["paintings", "fidelity_x4"],
+    "Networks of the package that a picture of 12,000 x 8,334 goes through.",
+)
+
 _TERMINATED = 143
 _FEW = 8  # Clients of swaps and kill.
 _BETWEEN = 5.0  # Seconds between two kills.
+_SIZE, _TILE = (12_000, 8_334), 512
 
 
 def main() -> None:
@@ -71,7 +79,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     clients = _numbers()
     with load_server.folder() as folder:
-        parts = [_PARTS[name](folder, clients) for name in _chosen()]
+        parts = [
+            part for name in _chosen() for part in _PARTS[name](folder, clients)
+        ]
     text = [part.text() for part in parts]
     broken = [
         f"{part.title}: {claim.wanted}"
@@ -88,56 +98,74 @@ def main() -> None:
     )
 
 
-def _latency(folder: pathlib.Path, clients: list[int]) -> load_parts.Part:
+def _latency(folder: pathlib.Path, clients: list[int]) -> list[load_parts.Part]:
     version = load_server.export_shipped(folder / "latency" / "paintings")
     with load_server.Server(version.parent) as server:
-        return load_latency.measure(
-            server, version, clients, _REQUESTS.value, _SIDE.value
-        )
+        return [
+            load_latency.measure(
+                server, version, clients, _REQUESTS.value, _SIDE.value
+            )
+        ]
 
 
-def _integrity(folder: pathlib.Path, _: list[int]) -> load_parts.Part:
+def _integrity(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
     version = _small(folder, 0)
     with load_server.Server(version.parent, *load_integrity.FLAGS) as server:
-        return load_integrity.measure(
-            server, version, _CROWD.value, _CHECKED.value
-        )
+        return [
+            load_integrity.measure(
+                server, version, _CROWD.value, _CHECKED.value
+            )
+        ]
 
 
-def _swaps(folder: pathlib.Path, _: list[int]) -> load_parts.Part:
+def _swaps(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
     versions = (_small(folder, 0), _small(folder, 1))
     home = folder / "swaps" / load_inputs.MODEL
-    return load_swaps.measure(versions, home, _FEW, _SWAPS.value)
+    return [load_swaps.measure(versions, home, _FEW, _SWAPS.value)]
 
 
-def _kill(folder: pathlib.Path, _: list[int]) -> load_parts.Part:
+def _kill(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
     with load_server.Server(_small(folder, 0).parent) as server:
-        return load_integrity.kill(server, _FEW, _KILLS.value, _BETWEEN)
+        return [load_integrity.kill(server, _FEW, _KILLS.value, _BETWEEN)]
 
 
-def _slow(folder: pathlib.Path, _: list[int]) -> load_parts.Part:
+def _slow(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
     with load_server.Server(_small(folder, 0).parent) as server:
-        return load_sockets.measure(server, _SOCKETS.value, _SECONDS.value)
+        return [load_sockets.measure(server, _SOCKETS.value, _SECONDS.value)]
 
 
-def _fuzz(folder: pathlib.Path, _: list[int]) -> load_parts.Part:
+def _fuzz(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
     with load_server.Server(_small(folder, 0).parent) as server:
-        return load_fuzz.measure(
-            server,
-            _INPUTS.value,
-            load_server.SIDE,
-            load_bombs.requests(),
-            load_bombs.bodies(),
-        )
+        return [
+            load_fuzz.measure(
+                server,
+                _INPUTS.value,
+                load_server.SIDE,
+                load_bombs.requests(),
+                load_bombs.bodies(),
+            )
+        ]
 
 
-_PARTS: dict[str, Callable[[pathlib.Path, list[int]], load_parts.Part]] = {
+def _large(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
+    parts = []
+    for name in _LARGE.value:
+        version = load_server.export_shipped(folder / "large" / name)
+        with load_server.Server(version.parent) as server:
+            parts.append(load_large.measure(server, folder, _SIZE, _TILE))
+    return parts
+
+
+_PARTS: dict[
+    str, Callable[[pathlib.Path, list[int]], list[load_parts.Part]]
+] = {
     "latency": _latency,
     "integrity": _integrity,
     "swaps": _swaps,
     "kill": _kill,
     "slow": _slow,
     "fuzz": _fuzz,
+    "large": _large,
 }
 _CHOSEN = flags.DEFINE_list("parts", list(_PARTS), "What to do.")
 

@@ -9,6 +9,7 @@ from benchmarks import load_bombs
 from benchmarks import load_fuzz
 from benchmarks import load_inputs
 from benchmarks import load_integrity
+from benchmarks import load_large
 from benchmarks import load_latency
 from benchmarks import load_server
 from benchmarks import load_sockets
@@ -19,19 +20,22 @@ from percgen import signatures
 _SIDE = 64
 
 
+def export_tiny(home, factor, side):
+    shape = [None, None, 3]
+    mix = layers.Conv2D(3, 1, kernel_initializer=Constant(factor))
+    network = keras.Sequential([keras.Input(shape), mix])
+    limits = signatures.Limits(max_pixels=side**2)
+    return export.export(network, home, None, limits)[0]
+
+
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory):
     """Returns two versions of a tiny model, each alone in its folder."""
     folder = tmp_path_factory.mktemp("load")
-    limits = signatures.Limits(max_pixels=_SIDE**2)
-    found = []
-    for factor in (0.2, 0.3):
-        shape = [None, None, 3]
-        mix = layers.Conv2D(3, 1, kernel_initializer=Constant(factor))
-        network = keras.Sequential([keras.Input(shape), mix])
-        home = folder / str(factor) / "m"
-        found.append(export.export(network, home, None, limits)[0])
-    return tuple(found)
+    return tuple(
+        export_tiny(folder / str(factor) / "m", factor, _SIDE)
+        for factor in (0.2, 0.3)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +53,9 @@ def holds(part):
 
 
 def test_integrity(server, versions):
-    part = load_integrity.measure(server, versions[0], clients=40, count=200)
+    part = load_integrity.measure(server, versions[0], clients=100, count=400)
     assert all(holds(part).values()), part.text()
-    assert "200 of 200 right" in part.text()
+    assert "400 of 400 right" in part.text()
     assert " 0 times" not in part.how  # The gate has refused some.
 
 
@@ -112,3 +116,13 @@ def test_edits():
 def test_the_command_says_what_it_does_not_know(refused):
     error = refused("benchmarks.serving_load", "--parts=latency,what")
     assert "Received: latency,what." in error
+
+
+def test_a_large_picture(tmp_path):
+    export_tiny(tmp_path / "m", 0.2, 256)
+    with load_server.Server(tmp_path / "m") as server:
+        part = load_large.measure(server, tmp_path, (300, 200), 64)
+    assert all(holds(part).values()), part.text()
+    assert "into a PNG of 300 x 200" in part.how
+    client, served = (float(x.found.split(" ")[0]) for x in part.claims[1:])
+    assert 20 < client < served
