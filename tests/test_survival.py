@@ -1,0 +1,83 @@
+"""DeePSiM is killed at random moments, and ends with the very same weights.
+
+PERCGEN_KILLS=10 kills it ten times, as a longer trial.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from conftest import ROOT
+
+KILLS = int(os.environ.get("PERCGEN_KILLS", "2"))
+
+
+def start(workdir, folder):
+    line = [
+        *(sys.executable, "-m", "train.deepsim", f"--workdir={workdir}"),
+        *(f"--images={folder}/*.png", "--image_size=64", "--batch_size=2"),
+        *("--steps=24", "--checkpoint_every=3", "--width=4", "--code=2"),
+        *("--discriminator_width=4", "--ema=0.9", "--image_weight=5@0/9@24"),
+    ]
+    return subprocess.Popen(
+        line,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def state(workdir):
+    """Returns every array of the last checkpoint, but how often it saved."""
+    reader = tf.train.load_checkpoint(workdir / "checkpoints")
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.split("/")[0] not in ("_CHECKPOINTABLE_OBJECT_GRAPH",)
+    }
+
+
+def test_killed_at_random_moments(photo_folder, tmp_path):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    begun = time.monotonic()
+    process = start(straight, photo_folder)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    seconds = time.monotonic() - begun
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+    at = []
+    while len(at) < KILLS:
+        process = start(killed, photo_folder)
+        try:
+            process.communicate(timeout=moments.uniform(0.3, 0.9) * seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        if process.returncode == 0:  # It was through already.
+            break
+        assert process.returncode == -signal.SIGKILL
+        kept = tf.train.latest_checkpoint(killed / "checkpoints")
+        at.append(kept and kept.rpartition("-")[2])
+    process = start(killed, photo_folder)
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    one, other = state(straight), state(killed)
+    assert set(one) == set(other)
+    for name, value in one.items():
+        np.testing.assert_array_equal(
+            other[name], value, err_msg=f"{name}; killed after {at}, {seed=}"
+        )
+    one, other = (
+        keras.saving.load_model(path / "generator.keras").get_weights()
+        for path in (straight, killed)
+    )
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
