@@ -55,34 +55,41 @@ def chief() -> bool:
     return _joined is None or _joined[0].chief
 
 
-def share(folder: pathlib.Path, said: str) -> None:
-    """Sees to it that all workers share a folder and say the same.
+def agree(text: str, else_: str) -> None:
+    """Waits until all workers say the same.
+
+    Args:
+        text: What this one says.
+        else_: What is wrong if another says otherwise.
+
+    Raises:
+        ValueError: On every worker, if one does.
+    """
+    if _joined:
+        cluster.agree(_joined[1], text, else_)
+
+
+def share(folder: pathlib.Path) -> None:
+    """Sees to it that all workers share a folder.
 
     Raises:
         ValueError: On every worker, if one does not.
         OSError: If the folder cannot be written.
     """
-    if _joined is None:
-        return
-    cluster.agree(
-        _joined[1], said, "Workers were started with different flags."
-    )
-    cluster.share(_joined[1], _joined[0], folder)
+    if _joined:
+        cluster.share(_joined[1], _joined[0], folder)
 
 
 def _start(main: Callable[[], None]) -> None:
     global _joined
-    found = (
-        cluster.read() if STRATEGY.value in ("auto", "multi_worker") else None
-    )
-    if found is None and STRATEGY.value == "multi_worker":
+    wanted = STRATEGY.value == "multi_worker"
+    found = cluster.read() if wanted or STRATEGY.value == "auto" else None
+    if found is None and wanted:
         raise ValueError(
             "--strategy=multi_worker needs TF_CONFIG, which names the workers. "
             "`python -m train.launch` sets it for workers on this machine."
         )
-    if found is None or (
-        STRATEGY.value == "auto" and len(found.addresses) == 1
-    ):
+    if found is None or (not wanted and len(found.addresses) == 1):
         main()
         return
     _joined = found, cluster.join(found, _JOIN_TIMEOUT.value)

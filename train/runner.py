@@ -184,9 +184,14 @@ def train(
         keras.config.set_dtype_policy(f"mixed_{MIXED_PRECISION.value}")
     with strategy.scope():
         task = make_task()
-    machines.share(workdir.path, workdir_lib.flags_text())
+    machines.agree(
+        workdir_lib.flags_text(), "Workers were started with different flags."
+    )
+    machines.share(workdir.path)
     workdir.open(task)
-    machines.share(workdir.path, f"step {workdir.step}")
+    machines.agree(
+        f"{workdir.step}", f"Workers read different steps in {workdir.path}."
+    )
     print(f"Training {task.name} on {replicas} device(s); in {workdir.path}")
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
