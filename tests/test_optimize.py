@@ -1,9 +1,13 @@
 import re
+import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ROOT
 from PIL import Image
 
 from percgen import comparators
@@ -50,6 +54,29 @@ def optimize(run, pictures, tmp_path):
         return images.read(out), *map(float, told.groups())
 
     return optimize
+
+
+def test_ctrl_c_leaves_the_picture_so_far(pictures, tmp_path):
+    out = tmp_path / "out.png"
+    line = [*pictures, f"--output={out}", "--iterations=100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "train.optimize", *line, "--method=adam"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),
+    )
+    said = ""
+    while "loss=" not in said:
+        said += process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    first, last = re.search(r"was (\S+) and is (\S+)$", rest.strip()).groups()
+    assert float(last) < float(first)
+    assert images.read(out).shape == (72, 96, 3)
 
 
 def test_the_loss_falls_and_again_the_same(optimize, tmp_path, photographs):

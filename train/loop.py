@@ -58,11 +58,11 @@ class Loop:
             while done < last:
                 stop = (done // checkpoint_every + 1) * checkpoint_every
                 stop = min(stop, last)
-                done = self._train(done, stop, batches, bar, notice)
-                if done == stop:
-                    self._show(stop)
+                done, ends = self._train(done, stop, batches, bar, notice)
+                if not ends:
+                    self._show(done)
                 self.workdir.save(done)
-                if done < stop:
+                if ends and done < last:
                     preemption.leave(done)
 
     def _writer(self) -> tf.summary.SummaryWriter:
@@ -77,8 +77,8 @@ class Loop:
         batches: Iterator[Any],
         bar: tqdm.tqdm,
         notice: preemption.Notice,
-    ) -> int:
-        """Returns the last step done: `stop`, or one before it."""
+    ) -> tuple[int, bool]:
+        """Returns the last step done, and whether notice was given."""
         since, before, waited = start, time.monotonic(), 0.0
         for step in range(start + 1, stop + 1):
             asked = time.monotonic()
@@ -100,8 +100,8 @@ class Loop:
                 self.task.reset_metrics()
             bar.update()
             if given:
-                return step
-        return stop
+                return step, True
+        return stop, False
 
     @tf.function
     def _step(

@@ -12,9 +12,9 @@ Example:
         --content_image=photo.jpg --output=painting.png \
         --comparator=vgg19 --style_scales=2 --iterations=300
 
-Writes --output once it is done, and nothing before. Compact's first layer has
-stride 2, of which the painting may keep a fine grid: --comparator=vgg19 leaves
-none, --total_variation_weight=2e6 smooths it.
+Writes --output once it is done; Ctrl-C ends it with the picture so far.
+Compact's first layer has stride 2, of which the painting may keep a fine grid:
+--comparator=vgg19 leaves none, --total_variation_weight=2e6 smooths it.
 """
 
 import sys
@@ -92,13 +92,15 @@ def main() -> None:
     start = photograph
     if _INIT.value == "noise":
         start = np.random.default_rng(_SEED.value).random(photograph.shape)
-    painting = _descend(slope, start, given)
+    painting, whole = _descend(slope, start, given)
     images.write(out, images.to_uint8(painting[0]))
     first, last = (
         float(slope(tf.constant(picture, tf.float32), *given)[0])
         for picture in (start, painting)
     )
     print(f"Wrote {out}; the loss was {first:.4g} and is {last:.4g}")
+    if not whole:
+        sys.exit(command.INTERRUPTED)
 
 
 def _read() -> np.ndarray:
@@ -111,21 +113,34 @@ def _read() -> np.ndarray:
 
 def _descend(
     slope: descent.Slope, start: np.ndarray, given: Sequence[Any]
-) -> np.ndarray:
-    """Returns what the method of the flags finds, with a bar of progress."""
-    steps = _ITERATIONS.value
+) -> tuple[np.ndarray, bool]:
+    """Returns what the method of the flags finds, with a bar of progress.
+
+    And whether it came to its end, or was interrupted.
+    """
+    steps, found = _ITERATIONS.value, start
     bar = tqdm.tqdm(total=steps, unit="step", file=sys.stdout, mininterval=1)
 
-    def watch(_: int, loss: float, __: np.ndarray) -> None:
+    def watch(_: int, loss: float, picture: np.ndarray) -> None:
+        nonlocal found
+        found = picture
         bar.set_postfix({"loss": f"{loss:.4g}"}, refresh=False)
         bar.update()
 
-    with bar:
+    def descend() -> np.ndarray:
         if _METHOD.value == "adam":
             return descent.adam(
                 slope, start, _BOUNDS, steps, _RATE.value, given, watch
             )
         return descent.lbfgs(slope, start, _BOUNDS, steps, given, watch)
+
+    with bar:
+        try:
+            return descend(), True
+        except KeyboardInterrupt:
+            if found is start:
+                raise
+            return found, False
 
 
 if __name__ == "__main__":
