@@ -10,6 +10,7 @@ from percgen import crops
 from percgen import images
 
 _SHUFFLE_BUFFER = 2048
+_FEATURES = ("image", "hr")  # Of pictures; the first that is.
 
 
 class Records:
@@ -18,9 +19,9 @@ class Records:
     Resuming reads past the records of the steps before, without decoding them.
 
     Args:
-        name: A data set with an `image` feature, such as `"coco/2017"`, or a
-            folder: one that `tfds` has prepared, or one in the layout of
-            `tfds.ImageFolder` (`train/label/x.jpg`).
+        name: A data set with a feature `image`, such as `"coco/2017"`, or else
+            `hr`, such as `"div2k"`; or a folder: one that `tfds` has prepared,
+            or one in the layout of `tfds.ImageFolder` (`train/label/x.jpg`).
         split: Of the data set.
 
     Raises:
@@ -30,6 +31,7 @@ class Records:
     def __init__(self, name: str, split: str = "train"):
         self.name, self.split = name, split
         self._builder = _builder(name)
+        self._feature = _feature(self._builder)
         if split not in self._builder.info.splits:
             raise ValueError(
                 f"Data set {name!r} has no split {split!r}. It has: "
@@ -63,9 +65,9 @@ class Records:
     def _records(self) -> tf.data.Dataset:
         import tensorflow_datasets as tfds
 
-        decoders = {"image": tfds.decode.SkipDecoding()}
+        decoders = {self._feature: tfds.decode.SkipDecoding()}
         records = self._builder.as_dataset(split=self.split, decoders=decoders)
-        return records.map(lambda record: record["image"])
+        return records.map(lambda record: record[self._feature])
 
 
 def labelled(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,9 +116,15 @@ def _builder(name: str) -> Any:
     except Exception as error:  # tfds raises a class of its own for each cause.
         reason = " ".join(str(error).split())
         raise ValueError(f"Cannot get data set {name!r}: {reason}") from error
-    if "image" not in builder.info.features:
+    if not _feature(builder):
         raise ValueError(
-            f"Data set {name!r} has no feature `image`. It has: "
+            f"Data set {name!r} has no feature `image`, nor `hr`. It has: "
             f"{', '.join(builder.info.features)}."
         )
     return builder
+
+
+def _feature(builder: Any) -> str:
+    """Returns the name of its pictures, or nothing."""
+    held = builder.info.features
+    return next((name for name in _FEATURES if name in held), "")

@@ -4,6 +4,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from percgen import data
@@ -132,6 +133,40 @@ def test_a_glob_that_matches_nothing_raises(tmp_path):
 def test_globs_add_up(photo_folder):
     source = data.Files(f"{photo_folder}/0.png,{photo_folder}/[1-3].png")
     assert len(source.paths) == 4
+
+
+def store(folder, records, **features):
+    return tfds.dataset_builders.store_as_tfds_dataset(
+        name="kept",
+        version="1.0.0",
+        data_dir=folder,
+        split_datasets={"train": tf.data.Dataset.from_tensor_slices(records)},
+        features=tfds.features.FeaturesDict(features),
+    ).data_path
+
+
+def test_pairs_of_a_data_set_give_the_large_ones(tmp_path, photographs):
+    """As of div2k, whose pictures are lr and hr."""
+    large = images.to_uint8(photographs)
+    picture = tfds.features.Image(shape=(None, None, 3), encoding_format="png")
+    kept = store(
+        tmp_path,
+        {"lr": large[:, ::2, ::2], "hr": large},
+        lr=picture,
+        hr=picture,
+    )
+    source = data.Records(str(kept))
+    found = images.to_uint8(source.panel(4, 64))  # In an order of its own.
+    assert {x.tobytes() for x in found} == {x.tobytes() for x in large}
+    assert batches(source, 0, 1).shape == (1, 3, 48, 48, 3)
+
+
+def test_a_data_set_without_pictures_raises(tmp_path):
+    kept = store(
+        tmp_path, {"label": [1, 2]}, label=tfds.features.Scalar(np.int64)
+    )
+    with pytest.raises(ValueError, match="`hr`. It has: label"):
+        data.Records(str(kept))
 
 
 def test_an_unknown_data_set_raises():
