@@ -111,7 +111,7 @@ class Server:
             self._process.stdout.close()
 
 
-def megabytes(pid: int, peak: bool = False) -> float:
+def megabytes(pid: int | str, peak: bool = False) -> float:
     """Returns the resident memory of a process, now or at most."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     key = "VmHWM" if peak else "VmRSS"

@@ -157,3 +157,10 @@ def test_tiles_run(run, tmp_path):
     names = {row.split(" | ")[0].removeprefix("| 64, ") for row in rows}
     assert len(names) == 3
     assert all(float(row.split(" | ")[2]) > 10 for row in rows)
+
+
+def test_many_files_are_read_either_way(run):
+    done = run("benchmarks.many_files", "--count=1000")
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^\| (files|packs) \|", done.stdout, re.MULTILINE)
+    assert rows == ["files", "packs"]
