@@ -16,6 +16,7 @@ import warnings
 
 ROOT = pathlib.Path(__file__).parents[1]
 _SECONDS = 300
+_WITHOUT = ("serving.client",)  # TensorFlow.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tensorflow", "keras"])
 
@@ -33,7 +34,7 @@ def run(module, *arguments, fresh=False, before=None):
         A `subprocess.CompletedProcess`, of text.
     """
     line = [sys.executable, "-m", module, *map(str, arguments)]
-    if fresh:
+    if fresh or module in _WITHOUT:
         return subprocess.run(
             line,
             cwd=ROOT,
