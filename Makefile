@@ -4,6 +4,7 @@
 # make setup  only makes .venv with what is in requirements.txt
 # make backends  runs the contract tests on JAX and on PyTorch
 # make docs   builds the pages of docs/ and what they link to: build/docs/site
+# make bazel  builds all and tests a little by Bazel; ARGS=//... tests all
 # make peers  only makes .venv-peers, with the libraries to compare with
 # Each makes or updates what it needs by itself.
 
@@ -19,7 +20,7 @@ SITE := build/docs
 # Laid out as here, so that a link that leads somewhere here does there, too.
 LINKED := docs benchmarks/results percgen/pretrained serving/README.md
 
-.PHONY: setup demo test lint format docs backends peers
+.PHONY: setup demo test lint format docs bazel backends peers
 
 setup: $(READY)
 
@@ -49,12 +50,15 @@ format: $(READY)
 docs: $(READY)
 	rm -rf $(SITE)
 	mkdir -p $(SITE)/pages
-	tar -cf - --exclude='*.npz' $(LINKED) | tar -xf - -C $(SITE)/pages
+	tar -chf - --exclude='*.npz' $(LINKED) | tar -xf - -C $(SITE)/pages
 	mv $(SITE)/pages/docs/mkdocs.yml $(SITE)
 	mv $(SITE)/pages/docs/front.html $(SITE)/pages/index.html
 	$(VENV)/bin/zensical build --strict --config-file $(SITE)/mkdocs.yml
 	@echo "Open $(SITE)/site/index.html; its search wants a server:"
 	@echo "python -m http.server --bind 127.0.0.1 --directory $(SITE)/site 8080"
+
+bazel: $(READY)
+	tests/bazel/check $(VENV)/bin $(or $(ARGS),--test_size_filters=small //...)
 
 peers: $(PEERS)/.ready
 

@@ -1,5 +1,6 @@
 """What serving/ deploys: files of one mind, and no more open than need be."""
 
+import os
 import pathlib
 import re
 
@@ -72,7 +73,9 @@ class TestOneMind:
         wanted = {v for k, v in FLAGS.items() if k.endswith("_file")}
         assert wanted <= set(copied)
         mounted = {
-            each["target"]: (FOLDER / each["source"]).resolve()
+            each["target"]: pathlib.Path(
+                os.path.normpath(FOLDER / each["source"])
+            )
             for each in SERVICES["server"]["volumes"]
         }
         assert mounted.pop("/models") == ROOT / "models"
