@@ -34,7 +34,7 @@ def run(module, *arguments, fresh=False, before=None):
         A `subprocess.CompletedProcess`, of text.
     """
     line = [sys.executable, "-m", module, *map(str, arguments)]
-    if fresh or module in _WITHOUT:
+    if fresh or (module in _WITHOUT and not before):
         return subprocess.run(
             line,
             cwd=ROOT,
