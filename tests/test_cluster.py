@@ -97,6 +97,10 @@ def test_a_strategy_without_workers(refused, flags, tmp_path):
     assert "needs TF_CONFIG" in message
 
 
+def test_launch_needs_a_command(refused):
+    assert "Give the command after --" in refused("train.launch")
+
+
 class TestWorkersDisagree:
     def both(self, *lines):
         workers = [f"127.0.0.1:{port}" for port in proxies.free_ports(2)]
