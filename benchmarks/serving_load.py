@@ -91,11 +91,18 @@ def main() -> None:
     ]
     report.write(
         "The stand-in server under load",
-        "python -m benchmarks.serving_load",
+        _command(),
         "Everything on one machine, by loopback.",
         *text,
         f"Does not hold: {'; '.join(broken)}." if broken else "All holds.",
     )
+
+
+def _command() -> str:
+    """Returns the command with the flags that were given."""
+    ours = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+    given = sorted(flag.serialize() for flag in ours if flag.present)
+    return " ".join(["python -m benchmarks.serving_load", *given])
 
 
 def _latency(folder: pathlib.Path, clients: list[int]) -> list[load_parts.Part]:
