@@ -1,11 +1,12 @@
 """What serving/ deploys, read for the tests."""
 
+import json
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
-import dockerfile
 import pytest
 import yaml
 
@@ -19,7 +20,20 @@ def read_yaml(name):
     return yaml.safe_load((FOLDER / name).read_text())
 
 
-DOCKERFILE = dockerfile.parse_file(str(FOLDER / "Dockerfile"))
+# In a process of its own: Docker's parser brings all of Go along.
+_PARSE = """
+import dockerfile, json, sys
+found = dockerfile.parse_file(sys.argv[1])
+print(json.dumps([(each.cmd, each.value) for each in found]))
+"""
+DOCKERFILE = json.loads(
+    subprocess.run(
+        [sys.executable, "-c", _PARSE, FOLDER / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+)
 COMPOSE = read_yaml("compose.yaml")
 SERVICES = COMPOSE["services"]
 OBJECTS = {
@@ -33,7 +47,7 @@ CONTAINERS = {each["name"]: each for each in POD["containers"]}
 
 def commands(name):
     """Returns the values of all Dockerfile commands of a name."""
-    return [each.value for each in DOCKERFILE if each.cmd == name]
+    return [tuple(value) for cmd, value in DOCKERFILE if cmd == name]
 
 
 FLAGS = dict(flag.removeprefix("--").split("=") for flag in commands("CMD")[-1])
