@@ -4,7 +4,6 @@ A batch is a pure function of the seed and of the number of its step, so a run
 that was killed goes on with the very pictures it would have seen.
 """
 
-import glob
 import itertools
 import os
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from PIL import Image
 from percgen import archives
 from percgen import crops
 from percgen import images
+from percgen import picture_files
 from percgen.packs import Packed as Packed
 from percgen.records import Records as Records
 
@@ -55,14 +55,7 @@ class Files:
     """
 
     def __init__(self, pattern: str):
-        self.paths = sorted(
-            path
-            for part in pattern.split(",")
-            for path in glob.glob(os.path.expanduser(part), recursive=True)
-            if os.path.isfile(path)
-        )
-        if not self.paths:
-            raise ValueError(f"No file matches {pattern!r}.")
+        self.paths = picture_files.matching(pattern)
         self._unreadable: set[str] = set()
         if not any(map(self.open, self.paths)):
             raise ValueError(

@@ -5,7 +5,6 @@ files of `tf.train.Example`, each with a picture's file, `image`, as it was, and
 its `name`; so other tools read them, too.
 """
 
-import glob
 import itertools
 import os
 import pathlib
@@ -21,6 +20,7 @@ from PIL import Image
 
 from percgen import crops
 from percgen import images
+from percgen import picture_files
 
 # A record: its length, 8 bytes, a checksum of that, itself, and one of it.
 _BEFORE, _AFTER = 12, 4
@@ -40,13 +40,7 @@ class Packed:
     """
 
     def __init__(self, pattern: str):
-        self.paths = sorted(
-            path
-            for part in pattern.split(",")
-            for path in glob.glob(os.path.expanduser(part), recursive=True)
-        )
-        if not self.paths:
-            raise ValueError(f"No file matches {pattern!r}.")
+        self.paths = picture_files.matching(pattern)
         places = [np.fromiter(_places(x), np.int64) for x in self.paths]
         self._files = np.repeat(
             np.arange(len(places), dtype=np.int32), [len(x) for x in places]

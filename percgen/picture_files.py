@@ -1,6 +1,7 @@
 """Files of pictures: opened with errors that people understand, and written."""
 
 import contextlib
+import glob
 import io
 import os
 import pathlib
@@ -15,6 +16,26 @@ _ORIENTATION = 0x0112  # The EXIF tag.
 
 class ImageError(ValueError):
     """Raised when a picture cannot be read; says which and why."""
+
+
+def matching(pattern: str) -> list[str]:
+    """Returns the files that match, in the order of their paths.
+
+    Args:
+        pattern: A glob, `**` included, or several separated by commas.
+
+    Raises:
+        ValueError: If nothing matches.
+    """
+    paths = sorted(
+        path
+        for part in pattern.split(",")
+        for path in glob.glob(os.path.expanduser(part), recursive=True)
+        if os.path.isfile(path)
+    )
+    if not paths:
+        raise ValueError(f"No file matches {pattern!r}.")
+    return paths
 
 
 @contextlib.contextmanager

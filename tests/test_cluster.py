@@ -60,11 +60,15 @@ class TestRead:
             cluster.read(text)
 
 
-def start(config, *line):
+def start(config, *line, folder=ROOT):
     return subprocess.Popen(
         [sys.executable, "-m", "train.stylize", *line],
-        cwd=ROOT,
-        env={**os.environ, "TF_CONFIG": json.dumps(config)},
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TF_CONFIG": json.dumps(config),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -102,11 +106,13 @@ def test_launch_needs_a_command(refused):
 
 
 class TestWorkersDisagree:
-    def both(self, *lines):
+    def both(self, lines, folders=(ROOT, ROOT)):
         workers = [f"127.0.0.1:{port}" for port in proxies.free_ports(2)]
         started = [
-            start(config_of(workers, index), *line)
-            for index, line in enumerate(lines)
+            start(config_of(workers, index), *line, folder=folder)
+            for index, (line, folder) in enumerate(
+                zip(lines, folders, strict=True)
+            )
         ]
         errors = [error_of(process) for process in started]
         assert [process.returncode for process in started] == [2, 2]
@@ -114,33 +120,16 @@ class TestWorkersDisagree:
 
     def test_on_flags(self, flags, tmp_path):
         line = [f"--workdir={tmp_path}/run", *flags]
-        for error in self.both(line, [*line, "--seed=1"]):
+        for error in self.both([line, [*line, "--seed=1"]]):
             assert "different flags" in error
 
-    def test_on_the_workdir(self, flags, tmp_path, monkeypatch):
+    def test_on_the_workdir(self, flags, tmp_path):
         """As on machines that share no disk: a path that means two folders."""
-        line = ["--workdir=run", *flags]
-        for name in ("a", "b"):
-            (tmp_path / name).mkdir()
-        workers = [f"127.0.0.1:{port}" for port in proxies.free_ports(2)]
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-m", "train.stylize", *line],
-                cwd=tmp_path / name,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(ROOT),
-                    "TF_CONFIG": json.dumps(config_of(workers, index)),
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for index, name in enumerate(("a", "b"))
-        ]
-        for process in started:
-            assert "not one folder that all workers share" in error_of(process)
-            assert process.returncode == 2
+        folders = [tmp_path / name for name in ("a", "b")]
+        for folder in folders:
+            folder.mkdir()
+        for error in self.both([["--workdir=run", *flags]] * 2, folders):
+            assert "not one folder that all workers share" in error
 
 
 def launch(*line):

@@ -35,12 +35,12 @@ def start(workdir, folder):
 
 
 def state(workdir):
-    """Returns every array of the last checkpoint, but how often it saved."""
+    """Returns every array of the last checkpoint, by name."""
     reader = tf.train.load_checkpoint(workdir / "checkpoints")
     return {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
-        if name.split("/")[0] not in ("_CHECKPOINTABLE_OBJECT_GRAPH",)
+        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
     }
 
 

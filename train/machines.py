@@ -12,7 +12,7 @@ from absl import flags
 from percgen import command
 from train import cluster
 
-STRATEGY = flags.DEFINE_enum(
+_STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
     ["auto", "one", "mirrored", "multi_worker"],
@@ -44,7 +44,7 @@ def strategy() -> tf.distribute.Strategy:
         return _joined[1]
     gpus = tf.config.list_logical_devices("GPU")
     devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
-    choice = STRATEGY.value
+    choice = _STRATEGY.value
     if choice == "mirrored" or (choice == "auto" and len(gpus) > 1):
         return tf.distribute.MirroredStrategy(devices)
     return tf.distribute.OneDeviceStrategy(devices[0])
@@ -82,8 +82,8 @@ def share(folder: pathlib.Path) -> None:
 
 def _start(main: Callable[[], None]) -> None:
     global _joined
-    wanted = STRATEGY.value == "multi_worker"
-    found = cluster.read() if wanted or STRATEGY.value == "auto" else None
+    wanted = _STRATEGY.value == "multi_worker"
+    found = cluster.read() if wanted or _STRATEGY.value == "auto" else None
     if found is None and wanted:
         raise ValueError(
             "--strategy=multi_worker needs TF_CONFIG, which names the workers. "
