@@ -1,5 +1,7 @@
 """Squares of pictures, in batches that the seed and the step alone decide."""
 
+import contextlib
+import contextvars
 import functools
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -125,13 +127,57 @@ def in_batches(
     positions: tf.data.Dataset, load: Callable[..., tf.Tensor], batch_size: int
 ) -> tf.data.Dataset:
     """Returns batches of what a function of TensorFlow's makes of positions."""
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
+    index, count = _part.get()
+    if count > 1:
+        positions, load = _mine(positions, load, batch_size // count, index)
     return (
         positions.map(load, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
     )
+
+
+_part: contextvars.ContextVar[tuple[int, int]] = contextvars.ContextVar(
+    "part", default=(0, 1)
+)
+
+
+@contextlib.contextmanager
+def part(index: int, count: int) -> Iterator[None]:
+    """Makes batches within it load one of their equal parts alone.
+
+    Each of several machines that train together needs its own part. Batches
+    keep their size: elsewhere they are zeros, which cost nothing.
+
+    Args:
+        index: Of the part.
+        count: Of parts; batches have to divide by it.
+    """
+    token = _part.set((index, count))
+    try:
+        yield
+    finally:
+        _part.reset(token)
+
+
+def _mine(
+    positions: tf.data.Dataset,
+    load: Callable[..., tf.Tensor],
+    share: int,
+    index: int,
+) -> tuple[tf.data.Dataset, Callable[..., tf.Tensor]]:
+    """Returns positions with their places, and what loads those of a part."""
+    specs = positions.map(load).element_spec
+    _, count = _part.get()
+
+    def load_mine(place: tf.Tensor, element: tf.Tensor) -> tf.Tensor:
+        element = element if isinstance(element, tuple) else (element,)
+        return tf.cond(
+            place // share % count == index,
+            lambda: load(*element),
+            lambda: tf.nest.map_structure(
+                lambda spec: tf.zeros(spec.shape, spec.dtype), specs
+            ),
+        )
+
+    return positions.enumerate(), load_mine

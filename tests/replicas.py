@@ -16,10 +16,12 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from percgen import crops  # noqa: E402
 from percgen import losses  # noqa: E402
 from percgen import networks  # noqa: E402
 from percgen import tasks  # noqa: E402
 from train import cluster  # noqa: E402
+from train import loop  # noqa: E402
 
 
 def main() -> None:
@@ -37,10 +39,14 @@ def main() -> None:
             for name, value in logs.items()
         }
 
-    data = tf.data.Dataset.from_tensor_slices(np.load(pictures))
+    whole = tf.constant(np.load(pictures))
+
+    def batches():
+        positions = tf.data.Dataset.range(8 * len(whole))
+        return crops.in_batches(positions, lambda n: whole[n % len(whole)], 4)
+
     told = []
-    batches = data.repeat(8).batch(4, drop_remainder=True)
-    for batch in strategy.experimental_distribute_dataset(batches):
+    for batch in loop.distributed(strategy, batches):
         task.reset_metrics()
         told.append({k: float(v) for k, v in step(batch).items()})
     weights = [*task.generator.weights, *task.discriminator.weights]

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from percgen import crops
 from percgen import data
 from percgen import images
 from percgen import records as records_lib
@@ -74,6 +75,14 @@ class TestEverySource:
     def test_shuffles_and_crops_anew(self, source):
         found = batches(source, 0, 16).reshape(48, -1)
         assert len(np.unique(found, axis=0)) == 48
+
+    def test_a_machine_loads_its_part_alone(self, source):
+        whole = batches(source, 2, 6)
+        for index in range(3):
+            with crops.part(index, 3):
+                found = batches(source, 2, 6)
+            np.testing.assert_array_equal(found[:, index], whole[:, index])
+            assert not np.delete(found, index, axis=1).any()
 
     def test_the_panel_is_fixed(self, source):
         panel = source.panel(4, 40)

@@ -40,6 +40,12 @@ _WIDTH = flags.DEFINE_integer(
 _SPECTRAL = flags.DEFINE_bool(
     "spectral", False, "Normalize the discriminator's kernels spectrally."
 )
+_DETAIL = flags.DEFINE_bool(
+    "detail",
+    False,
+    "Show the discriminator fine detail alone, which a blur takes away: it "
+    "learns far sooner to tell what is not sharp.",
+)
 _DISCRIMINATOR_RATE = flags.DEFINE_float(
     "discriminator_rate",
     5e-4,
@@ -101,6 +107,7 @@ def discriminator(features: int | None = None) -> networks.Discriminator:
         _WIDTH.value,
         features,
         spectral=_SPECTRAL.value,
+        detail=_DETAIL.value,
     )
 
 

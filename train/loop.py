@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
+from percgen import crops
 from percgen import tasks
 from train import panels
 from train import preemption
@@ -50,8 +51,8 @@ class Loop:
             if first == 0:
                 self._show(0)
             batches = iter(
-                self.strategy.experimental_distribute_dataset(
-                    self.batches(first, last)
+                distributed(
+                    self.strategy, lambda: self.batches(first, last)
                 )
             )
             done = first
@@ -143,3 +144,34 @@ class Loop:
         with self.workdir.writing():
             self.show(self.task, step)
             tf.summary.flush()
+
+
+def distributed(
+    strategy: tf.distribute.Strategy, make: Callable[[], tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
+    """Returns batches in equal parts, the n-th of each for the n-th replica.
+
+    A machine loads the parts of its own replicas alone.
+
+    Args:
+        strategy: What has the replicas.
+        make: Makes the batches, out of `crops.in_batches`.
+    """
+
+    def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        index, machines = context.input_pipeline_id, context.num_input_pipelines
+        replicas = context.num_replicas_in_sync
+        with crops.part(index, machines):
+            batches = make()
+        if replicas == 1:
+            return batches
+        size = tf.nest.flatten(batches.element_spec)[0].shape[0]
+        return (
+            batches.rebatch(size // replicas, drop_remainder=True)
+            .enumerate()
+            .filter(lambda n, *_: n % replicas * machines // replicas == index)
+            .map(lambda _, batch: batch)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    return strategy.distribute_datasets_from_function(own)

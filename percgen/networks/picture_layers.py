@@ -9,6 +9,8 @@ from keras import ops
 
 from percgen import ops as house_ops
 
+_BLUR, _SIGMA = 5, 1.0  # Side and deviation of Detail's Gaussian, in pixels.
+
 
 @keras.saving.register_keras_serializable("percgen")
 class ReflectionPadding2D(layers.Layer):
@@ -74,6 +76,17 @@ class BlockConv2D(layers.Conv2D):
         ]
         x = ops.conv(inputs, ops.concatenate(kernels, -1), strides=2)
         return house_ops.depth_to_space(x, 2) + self.bias
+
+
+@keras.saving.register_keras_serializable("percgen")
+class Detail(layers.Layer):
+    """Leaves of pictures what a small blur takes away, of either sign."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs - house_ops.blur(inputs, _BLUR, _SIGMA, "same")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("percgen")
