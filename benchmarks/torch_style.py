@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Filters of VGG-16's convolutions, to the deepest layer compared; "p" pools.
-_VGG = (64, 64, "p", 128, 128, "p", 256, 256, 256, "p", 512, 512, 512)
+# Filters of VGG-16's convolutions, to the deepest layer compared; 0 pools.
+_VGG = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512)
 _COMPARED = (1, 3, 6, 9)  # relu1_2, relu2_2, relu3_3, relu4_3.
 _CONTENT = 1  # Of those: relu2_2.
 _CONTENT_WEIGHT, _STYLE_WEIGHT = 1e5, 1e10
@@ -25,7 +25,15 @@ _BLOCKS, _RATE = 5, 1e-3
 class _Block(nn.Module):
     """Reflected border, convolution, instance normalization, ReLU."""
 
-    def __init__(self, inputs, outputs, size, stride=1, grow=1, active=True):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int,
+        stride: int = 1,
+        grow: int = 1,
+        active: bool = True,
+    ):
         super().__init__()
         steps = [nn.Upsample(scale_factor=grow)] if grow > 1 else []
         steps += [
@@ -35,29 +43,29 @@ class _Block(nn.Module):
         ]
         self.steps = nn.Sequential(*steps, *[nn.ReLU()] * active)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.steps(x)
 
 
 class _Residual(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__()
         self.steps = nn.Sequential(
             _Block(width, width, 3), _Block(width, width, 3, active=False)
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.steps(x)
 
 
 class _VGG16(nn.Module):
     """From pictures to the features compared."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         steps, inputs = [], 3
         for filters in _VGG:
-            if filters == "p":
+            if not filters:
                 steps.append(nn.MaxPool2d(2, 2))
                 continue
             conv = nn.Conv2d(inputs, filters, 3, padding=1)
@@ -65,7 +73,7 @@ class _VGG16(nn.Module):
             inputs = filters
         self.steps = nn.ModuleList(steps).requires_grad_(False)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         features = []
         for step in self.steps:
             x = step(x)

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from absl import logging
 
 from benchmarks import peers
 from benchmarks import report
@@ -128,6 +129,7 @@ def _serve(
 ) -> None:
     """Steps whenever it is asked to, and tells its seconds."""
     timing.single_thread()
+    logging.set_verbosity(logging.ERROR)  # That random weights see little.
     random = np.random.default_rng(0)
     photographs = random.random([batch_size, size, size, 3], np.float32)
     step = _maker(name)(width, photographs)

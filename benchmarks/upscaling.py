@@ -56,7 +56,7 @@ _TEXT = """PSNR and SSIM by the protocol of published tables, MS-SSIM of the
 same luma; distance: of {layer} of SqueezeNet, which has trained nobody.
 Aliased: PSNR on small pictures made without antialiasing. Networks with a name
 of their own are in the package, with their cards."""
-_TRAININGS = """{srcnn}pixel, feature: paper C's, with {width} filters of its 64,
+_TRAININGS = """{srcnn}pixel, feature: paper C's, {width} of its 64 filters,
 trained on blurred small pictures as the paper does. Each by {steps} steps on
 {photographs} pictures."""
 _SRCNN = "srcnn: paper A's network, on luma. "

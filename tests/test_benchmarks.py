@@ -6,6 +6,7 @@ from conftest import ROOT
 
 from benchmarks import conformance
 from benchmarks import contracts
+from benchmarks import peers
 from benchmarks import speed
 from percgen import comparators
 from percgen import images
@@ -164,3 +165,18 @@ def test_many_files_are_read_either_way(run):
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^\| (files|packs) \|", done.stdout, re.MULTILINE)
     assert rows == ["files", "packs"]
+
+
+def test_train_speed_times_a_step(run):
+    done = run(
+        "benchmarks.train_speed", "--size=64", "--batch_size=1", "--width=4"
+    )
+    assert done.returncode == 0, done.stderr
+    line = r"\| (\w+) \| ([\d.]+) \| [\d.]+ \| ([\d.]+) "
+    rows = re.findall(line, done.stdout)
+    names = ["percgen", "bfloat16", "XLA"]
+    if peers.find("torch"):
+        names.insert(0, "PyTorch")
+    assert [name for name, *_ in rows] == names
+    assert all(float(seconds) > 0.0 for _, seconds, _ in rows)
+    assert ("percgen", "1.00") in [(name, ratio) for name, _, ratio in rows]

@@ -85,6 +85,23 @@ def test_sigterm_keeps_the_next_step(make, monkeypatch, capsys, after, saved):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize("profiled", [2, 5])  # The last are not reached.
+def test_profiles_steps(make, capsys, profiled):
+    ran = make(3)
+    ran.profiled = profiled
+    ran.run(16, 20)
+    folder = ran.workdir.path / "logs" / "plugins" / "profile"
+    assert f"Wrote a profile to {folder}." in capsys.readouterr().out
+    (path,) = folder.glob("*/*.xplane.pb")
+    assert b"Conv2DBackpropFilter" in path.read_bytes()
+
+
+def test_profiles_nothing_unless_asked(make):
+    ran = make(0)
+    ran.run(12, 20)
+    assert not (ran.workdir.path / "logs" / "plugins").exists()
+
+
 def test_terms_that_are_not_finite_end_it(make):
     ran = make(0)
     (weight, *_) = ran.task.generator.trainable_variables

@@ -14,6 +14,7 @@ from percgen import crops
 from percgen import tasks
 from train import panels
 from train import preemption
+from train import profiling
 from train import workdir as workdir_lib
 
 _LOG_EVERY = 10
@@ -32,6 +33,7 @@ class Loop:
     batches: Callable[[int, int], tf.data.Dataset]
     show: Callable[[tasks.Task, int], None]
     workdir: workdir_lib.Workdir
+    profiled: int = 0  # Steps that TensorFlow's profiler traces.
 
     def run(self, last: int, checkpoint_every: int) -> None:
         """Trains from the workdir's step to the last, checkpointing.
@@ -47,19 +49,30 @@ class Loop:
             file=sys.stdout,
             mininterval=1,
         )
-        with preemption.Notice() as notice, bar, self._writer().as_default():
+        profiler = profiling.Profiler(
+            self.workdir.path / "logs",
+            first,
+            self.profiled if self.workdir.chief else 0,
+            bar.write,
+        )
+        with (
+            preemption.Notice() as notice,
+            bar,
+            self._writer().as_default(),
+            profiler,
+        ):
             if first == 0:
                 self._show(0)
             batches = iter(
-                distributed(
-                    self.strategy, lambda: self.batches(first, last)
-                )
+                distributed(self.strategy, lambda: self.batches(first, last))
             )
             done = first
             while done < last:
                 stop = (done // checkpoint_every + 1) * checkpoint_every
                 stop = min(stop, last)
-                done, ends = self._train(done, stop, batches, bar, notice)
+                done, ends = self._train(
+                    done, stop, batches, bar, notice, profiler
+                )
                 if not ends:
                     self._show(done)
                 self.workdir.save(done)
@@ -78,15 +91,18 @@ class Loop:
         batches: Iterator[Any],
         bar: tqdm.tqdm,
         notice: preemption.Notice,
+        profiler: profiling.Profiler,
     ) -> tuple[int, bool]:
         """Returns the last step done, and whether notice was given."""
         since, before, waited = start, time.monotonic(), 0.0
         for step in range(start + 1, stop + 1):
             asked = time.monotonic()
-            batch = next(batches)
-            waited += time.monotonic() - asked
-            told, given = self._step(batch, tf.constant(float(notice.given)))
-            terms = self._read(told, step)
+            with profiler.step(step):
+                batch = next(batches)
+                waited += time.monotonic() - asked
+                noted = tf.constant(float(notice.given))
+                told, given = self._step(batch, noted)
+                terms = self._read(told, step)
             if step % _LOG_EVERY == 0 or step == stop:
                 now = time.monotonic()
                 speed = {

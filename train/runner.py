@@ -65,11 +65,18 @@ MIXED_PRECISION = flags.DEFINE_enum(
     "GPUs; bfloat16 for newer ones, and for CPUs with AMX. Weights, losses and "
     "what is kept of the run are float32.",
 )
+_PROFILE = flags.DEFINE_integer(
+    "profile",
+    0,
+    "Steps to trace by TensorFlow's profiler, after ten that are not; "
+    "TensorBoard shows where time went (pip install xprof).",
+    lower_bound=0,
+)
 
 flags.adopt_module_key_flags(machines)
 
 Defaults = Mapping[str, Any]  # Values of flags, by name.
-_RESUMABLE = {"workdir", "steps", "checkpoint_every", "join_timeout"}
+_RESUMABLE = {"workdir", "steps", "checkpoint_every", "join_timeout", "profile"}
 _PANEL, _PANEL_SIDE = 4, 256
 
 
@@ -195,7 +202,7 @@ def train(
     print(f"Training {task.name} on {replicas} device(s); in {workdir.path}")
     if workdir.step:
         print(f"Going on from step {workdir.step}.")
-    loop.Loop(task, strategy, batches, show, workdir).run(
+    loop.Loop(task, strategy, batches, show, workdir, _PROFILE.value).run(
         STEPS.value, CHECKPOINT_EVERY.value
     )
     # Where weights are averaged, the averages are what is kept of the run.
