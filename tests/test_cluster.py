@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -150,6 +151,10 @@ def until(happened, process):
         time.sleep(0.05)
 
 
+def newest(folder):
+    return max(int(path.stem[5:]) for path in folder.glob("ckpt-*.index"))
+
+
 def children(process):
     path = f"/proc/{process.pid}/task/{process.pid}/children"
     return [int(x) for x in pathlib.Path(path).read_text().split()]
@@ -169,14 +174,29 @@ def test_a_killed_worker_ends_all_and_they_go_on(flags, tmp_path):
     process.communicate(timeout=120)
     assert time.monotonic() - begun < 60
     assert process.returncode in (machines.LOST, 128 + signal.SIGKILL)
-    newest = max(
-        int(path.stem[5:]) for path in saved.parent.glob("ckpt-*.index")
-    )
-    process = launch(*line, f"--steps={newest + 2}")
+    last = newest(saved.parent)
+    process = launch(*line, f"--steps={last + 2}")
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    assert f"Going on from step {newest}" in out
+    assert f"Going on from step {last}" in out
     assert (workdir / "generator.keras").exists()
+
+
+def test_sigterm_to_one_worker_keeps_the_step_of_all(flags, tmp_path):
+    workdir = tmp_path / "run"
+    line = ["train.stylize", f"--workdir={workdir}", *flags]
+    process = launch(*line, "--steps=4000")
+    saved = workdir / "checkpoints" / "ckpt-2.index"
+    until(saved.exists, process)
+    os.kill(children(process)[1], signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == preemption.PREEMPTED, err
+    (step,) = set(re.findall(r"SIGTERM after step (\d+), which is kept", err))
+    assert newest(saved.parent) == int(step)
+    process = launch(*line, f"--steps={int(step) + 1}")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert f"Going on from step {step}" in out
 
 
 @pytest.fixture

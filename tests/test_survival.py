@@ -22,7 +22,12 @@ def start(workdir, folder):
     line = [
         *(sys.executable, "-m", "train.deepsim", f"--workdir={workdir}"),
         *(f"--images={folder}/*.png", "--image_size=64", "--batch_size=2"),
-        *("--steps=24", "--checkpoint_every=3", "--width=4", "--code=2"),
+        *(
+            f"--steps={12 * KILLS}",
+            "--checkpoint_every=3",
+            "--width=4",
+            "--code=2",
+        ),
         *("--discriminator_width=4", "--ema=0.9", "--image_weight=5@0/9@24"),
     ]
     return subprocess.Popen(
@@ -44,28 +49,45 @@ def state(workdir):
     }
 
 
+def newest(workdir):
+    return tf.train.latest_checkpoint(workdir / "checkpoints")
+
+
+def until_it_learns(process, workdir):
+    """Waits until a process has kept a checkpoint, or has ended."""
+    before = newest(workdir)
+    while process.poll() is None and newest(workdir) == before:
+        time.sleep(0.05)
+
+
 def test_killed_at_random_moments(photo_folder, tmp_path):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    begun = time.monotonic()
     process = start(straight, photo_folder)
+    begun = time.monotonic()
+    until_it_learns(process, straight)
+    first = time.monotonic()
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
-    seconds = time.monotonic() - begun
+    each = (time.monotonic() - first) / KILLS
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     at = []
     while len(at) < KILLS:
         process = start(killed, photo_folder)
-        try:
-            process.communicate(timeout=moments.uniform(0.3, 0.9) * seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        if at and moments.random() < 0.25:  # Before it learns, or soon after.
+            time.sleep(moments.uniform(0.3, 1.0) * (first - begun))
+        else:
+            until_it_learns(process, killed)
+            time.sleep(moments.uniform(0.0, each))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
         if process.returncode == 0:  # It was through already.
             break
         assert process.returncode == -signal.SIGKILL
-        kept = tf.train.latest_checkpoint(killed / "checkpoints")
+        kept = newest(killed)
         at.append(kept and kept.rpartition("-")[2])
+    print(f"Killed after steps {at}.")
+    assert at, seed
     process = start(killed, photo_folder)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
