@@ -78,7 +78,8 @@ def _make(folder: pathlib.Path, count: int) -> None:
 
 def _pack(folder: pathlib.Path) -> None:
     paths = data.Files(f"{folder}/files/**/*.png").paths
-    written = packs.write(paths, folder, "pack", _SHARDS, 0)
+    pictures = packs.shuffled(paths, 0)
+    written = packs.write(pictures, len(paths), folder, "pack", _SHARDS)
     bad = list(filter(None, tqdm.tqdm(written, "packing", len(paths), False)))
     if bad:
         raise ValueError(f"{len(bad)} pictures could not be packed: {bad[0]}")

@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import Iterable
 from typing import Protocol
+from typing import runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -44,6 +45,20 @@ class Photographs(Protocol):
         """Yields what is known of their sizes before they are decoded."""
 
 
+@runtime_checkable
+class Numbered(Photographs, Protocol):
+    """A source whose photographs are had by number, in any order."""
+
+    def __len__(self) -> int:
+        """Returns how many there are, unreadable ones included."""
+
+    def open(self, number: int) -> Image.Image | None:
+        """Returns a picture, RGB; None, with a warning, if it is unreadable."""
+
+    def name(self, number: int) -> str:
+        """Returns what a picture is called."""
+
+
 class Files:
     """Photographs in files; unreadable ones are skipped with a warning.
 
@@ -56,39 +71,42 @@ class Files:
 
     def __init__(self, pattern: str):
         self.paths = picture_files.matching(pattern)
-        self._unreadable: set[str] = set()
-        if not any(map(self.open, self.paths)):
+        self._unreadable: set[int] = set()
+        if not any(map(self.open, range(len(self)))):
             raise ValueError(
                 f"None of the {len(self.paths)} files that match {pattern!r} "
                 "is a readable picture."
             )
 
+    def __len__(self) -> int:
+        return len(self.paths)
+
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
-        def open_(number: int) -> Image.Image | None:
-            return self.open(self.paths[number])
-
         return crops.drawn(
-            len(self.paths), open_, size, batch_size, seed, start, stop
+            len(self), self.open, size, batch_size, seed, start, stop
         )
 
-    def open(self, path: str) -> Image.Image | None:
-        """Returns a picture, or None, with a warning, if it is unreadable."""
-        if path in self._unreadable:
+    def name(self, number: int) -> str:
+        return self.paths[number]
+
+    def open(self, number: int) -> Image.Image | None:
+        if number in self._unreadable:
             return None
         try:
-            return images.open_rgb(path)
+            return images.open_rgb(self.paths[number])
         except images.ImageError as error:
-            self._unreadable.add(path)
+            self._unreadable.add(number)
             logging.warning(
                 "Skipped %s (%d so far)", error, len(self._unreadable)
             )
             return None
 
     def panel(self, count: int, size: int) -> np.ndarray:
-        stride = max(1, len(self.paths) // count)
-        opened = map(self.open, self.paths[::stride] + self.paths)
+        numbers = range(len(self))
+        stride = max(1, len(self) // count)
+        opened = map(self.open, itertools.chain(numbers[::stride], numbers))
         readable = (image for image in opened if image is not None)
         return crops.panel(itertools.islice(readable, count), size)
 
@@ -111,19 +129,24 @@ class Arrays:
     def __init__(self, path: str):
         self.pictures = _read_pictures(os.path.expanduser(path))
 
+    def __len__(self) -> int:
+        return len(self.pictures)
+
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
     ) -> tf.data.Dataset:
         return crops.drawn(
-            len(self.pictures), self.open, size, batch_size, seed, start, stop
+            len(self), self.open, size, batch_size, seed, start, stop
         )
 
+    def name(self, number: int) -> str:
+        return f"picture {number}"
+
     def open(self, number: int) -> Image.Image:
-        """Returns a picture, in RGB."""
         return Image.fromarray(self.pictures[number]).convert("RGB")
 
     def panel(self, count: int, size: int) -> np.ndarray:
-        total = len(self.pictures)
+        total = len(self)
         stride = max(1, total // count)
         numbers = (place * stride % total for place in range(count))
         return crops.panel(map(self.open, numbers), size)

@@ -46,16 +46,15 @@ class Film:
         self._frame = functools.lru_cache(_REMEMBERED)(self._open)
 
     def __len__(self) -> int:
-        return len(self._files.paths)
+        return len(self._files)
 
     def __getitem__(self, number: int) -> np.ndarray:
         """Returns a frame, uint8 `[H, W, 3]`."""
         return self._frame(number)
 
     def _open(self, number: int) -> np.ndarray:
-        paths = self._files.paths
-        for path in paths[number:] + paths[:number]:
-            frame = self._files.open(path)
+        for turn in range(len(self)):
+            frame = self._files.open((number + turn) % len(self))
             if frame is not None:
                 frame = frame.resize(self.size, Image.Resampling.BICUBIC)
                 return np.asarray(frame)

@@ -3,6 +3,8 @@
 import collections
 import threading
 from collections.abc import Callable
+from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +20,14 @@ class Memory:
         most: Bytes of arrays to remember; what was used longest ago goes first.
     """
 
-    def __init__(self, make: Callable[[str], Arrays | None], most: int):
+    def __init__(self, make: Callable[[Any], Arrays | None], most: int):
         self._make, self._most = make, most
-        self._held: collections.OrderedDict[str, Arrays]
+        self._held: collections.OrderedDict[Hashable, Arrays]
         self._held = collections.OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __call__(self, name: str) -> Arrays | None:
+    def __call__(self, name: Hashable) -> Arrays | None:
         with self._lock:
             if name in self._held:
                 self._held.move_to_end(name)

@@ -61,6 +61,10 @@ class Packed:
             len(self), self.open, size, batch_size, seed, start, stop
         )
 
+    def name(self, number: int) -> str:
+        """Returns the path of a picture's file, before it was packed."""
+        return self.read(number)[0]
+
     def open(self, number: int) -> Image.Image | None:
         """Returns a picture, or None, with a warning, if it is unreadable."""
         if number in self._unreadable:
@@ -102,28 +106,31 @@ class Packed:
         return crops.panel(itertools.islice(opened, count), size)
 
     def shorter_sides(self) -> Iterable[int]:
-        """Yields them, by their headers."""
+        """Yields them, by their headers; 0 of what is broken."""
         for number in range(len(self)):
-            yield min(images.header_size(self.read(number)[1]))
+            try:
+                yield min(images.header_size(self.read(number)[1]))
+            except ValueError:
+                yield 0
 
 
 def write(
-    paths: Sequence[str],
+    pictures: Iterable[tuple[str, str | bytes]],
+    count: int,
     folder: pathlib.Path,
     name: str,
     shards: int,
-    seed: int,
 ) -> Iterator[images.ImageError | None]:
-    """Packs pictures, in an order of their own; each is decoded once.
+    """Packs pictures in the order given; each is decoded once.
 
     Files come to be when all are whole: `NAME-00000-of-00016.tfrecord`, ...
 
     Args:
-        paths: Of the pictures.
+        pictures: Of each its name, and the path or the bytes of its file.
+        count: How many they are, at least as many as shards.
         folder: Where packs go; it is made.
         name: Of them.
         shards: How many.
-        seed: Of the order.
 
     Yields:
         For each picture what is wrong with it, which leaves it out; or None.
@@ -132,19 +139,19 @@ def write(
         OSError: If they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    order = np.random.default_rng(seed).permutation(len(paths))
     whole = [
         folder / f"{name}-{shard:05}-of-{shards:05}.tfrecord"
         for shard in range(shards)
     ]
     drafts = [path.with_name(f".{path.name}") for path in whole]
     try:
-        for draft, numbers in zip(
-            drafts, np.array_split(order, shards), strict=True
-        ):
-            with tf.io.TFRecordWriter(str(draft)) as writer:
-                for number in numbers:
-                    yield _add(writer, paths[number])
+        dealt = itertools.groupby(
+            enumerate(pictures), lambda numbered: numbered[0] * shards // count
+        )
+        for shard, group in dealt:
+            with tf.io.TFRecordWriter(str(drafts[shard])) as writer:
+                for _, (title, source) in group:
+                    yield _add(writer, title, source)
         for draft, path in zip(drafts, whole, strict=True):
             os.replace(draft, path)
     finally:
@@ -152,15 +159,27 @@ def write(
             draft.unlink(missing_ok=True)
 
 
-def _add(writer: tf.io.TFRecordWriter, path: str) -> images.ImageError | None:
+def shuffled(
+    paths: Sequence[str], seed: int
+) -> Iterator[tuple[str, str | bytes]]:
+    """Yields files for `write`, in an order of their own."""
+    for number in np.random.default_rng(seed).permutation(len(paths)):
+        yield paths[number], paths[number]
+
+
+def _add(
+    writer: tf.io.TFRecordWriter, name: str, source: str | bytes
+) -> images.ImageError | None:
     try:
-        images.open_rgb(path)
+        images.open_rgb(source)
     except images.ImageError as error:
         return error
-    content = pathlib.Path(path).read_bytes()
+    content = source
+    if isinstance(source, str):
+        content = pathlib.Path(source).read_bytes()
     values = {
         key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        for key, value in (("image", content), ("name", path.encode()))
+        for key, value in (("image", content), ("name", name.encode()))
     }
     example = tf.train.Example(features=tf.train.Features(feature=values))
     writer.write(example.SerializeToString())

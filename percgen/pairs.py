@@ -32,7 +32,7 @@ class Pairs:
     Each is turned by 0, 90, 180 or 270 degrees and mirrored or not, at random.
 
     Args:
-        files: The photographs. One smaller than a patch is skipped as those are
+        photographs: Numbered. One smaller than a patch is skipped as those are
             that cannot be read, with a warning: the next takes its place.
         scale: How much smaller the small ones are.
         flattest: The least standard deviation of a patch's luma, where black is
@@ -42,22 +42,22 @@ class Pairs:
             random; the first one in panels.
 
     Raises:
-        ValueError: If an argument is wrong, or the photographs are no files.
+        ValueError: If an argument is wrong, or the photographs have no numbers.
     """
 
     def __init__(
         self,
-        files: data.Photographs,
+        photographs: data.Photographs,
         scale: int,
         flattest: float = 0.0,
         degradations: Sequence[degradation.Degradation] = (
             degradation.bicubic,
         ),
     ):
-        if not isinstance(files, data.Files):
+        if not isinstance(photographs, data.Numbered):
             raise ValueError(
-                "Pairs of patches need --images, a glob of files. "
-                f"Received: {type(files).__name__}."
+                "Pairs of patches need --images: files or packs. "
+                f"Received: {type(photographs).__name__}."
             )
         if scale < 1:
             raise ValueError(
@@ -68,10 +68,10 @@ class Pairs:
                 "`flattest` should be in [0, 0.5). "
                 f"Received: flattest={flattest}."
             )
-        self.files, self.scale, self.flattest = files, scale, flattest
-        self.degradations = degradations
+        self.photographs, self.scale = photographs, scale
+        self.flattest, self.degradations = flattest, degradations
         self._whole = memory.Memory(self._open, _REMEMBERED)
-        self._too_small: set[str] = set()
+        self._too_small: set[int] = set()
 
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int
@@ -87,13 +87,13 @@ class Pairs:
                 is large enough.
         """
         self._check(size)
-        order = crops.Order(len(self.files.paths), seed)
+        order = crops.Order(len(self.photographs), seed)
         sides = (size // self.scale, size)
 
         def load(position: np.int64) -> Pair:
             random = np.random.default_rng([seed, 5, int(position)])
             for number in order.at(int(position)):
-                whole = self._find(self.files.paths[number], size)
+                whole = self._find(number, size)
                 if whole is not None:
                     return self._draw(whole, size, random)
             raise ValueError("No picture can be read any more.")
@@ -117,11 +117,13 @@ class Pairs:
             ValueError: As `batches`.
         """
         self._check(size)
-        paths = self.files.paths
-        stride = max(1, len(paths) // count)
+        numbers = range(len(self.photographs))
+        stride = max(1, len(numbers) // count)
         found = (
-            self._find(path, size)
-            for path in itertools.chain(paths[::stride], paths * count)
+            self._find(number, size)
+            for number in itertools.chain(
+                numbers[::stride], itertools.cycle(numbers)
+            )
         )
         wholes = itertools.islice(filter(None, found), count)
         patches = [self._middle(whole, size) for whole in wholes]
@@ -134,31 +136,33 @@ class Pairs:
                 f"The size of patches should divide by {self.scale}, the "
                 f"scale. Received: size={size}."
             )
-        paths = self.files.paths
+        sides = self.photographs.shorter_sides()
         # Here, as an error in the pipeline may hang the process.
         if not any(
-            min(images.header_size(path)) >= size and self._find(path, size)
-            for path in paths
+            side >= size and self._find(number, size)
+            for number, side in enumerate(sides)
         ):
-            width, height = max(map(images.header_size, paths), key=min)
+            most = max(self.photographs.shorter_sides())
             raise ValueError(
-                f"Of {len(paths)} pictures none has a patch of {size} x {size} "
-                f"pixels. The largest has {width} x {height}."
+                f"Of {len(self.photographs)} pictures none has a patch of "
+                f"{size} x {size} pixels. The largest has a shorter side of "
+                f"{most}."
             )
 
-    def _find(self, path: str, size: int) -> memory.Arrays | None:
+    def _find(self, number: int, size: int) -> memory.Arrays | None:
         """Returns a whole picture, or None, with a warning, if none fits."""
-        whole = self._whole(path)
+        whole = self._whole(number)
         if whole is None or min(whole[-1].shape[:2]) >= size:
             return whole
-        if path not in self._too_small:
-            logging.warning("Skipped %s: below %d x %d.", path, size, size)
-            self._too_small.add(path)
+        if number not in self._too_small:
+            name = self.photographs.name(number)
+            logging.warning("Skipped %s: below %d x %d.", name, size, size)
+            self._too_small.add(number)
         return None
 
-    def _open(self, path: str) -> memory.Arrays | None:
+    def _open(self, number: int) -> memory.Arrays | None:
         """Returns a whole picture: by each degradation, then as it is."""
-        image = self.files.open(path)
+        image = self.photographs.open(number)
         if image is None:
             return None
         large = evaluation.crop_to_multiple(np.asarray(image), self.scale)

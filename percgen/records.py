@@ -1,6 +1,7 @@
 """Photographs of TensorFlow Datasets."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,13 @@ class Records:
                 f"Data set {name!r} has no split {split!r}. It has: "
                 f"{', '.join(self._builder.info.splits) or 'none'}."
             )
+
+    def __len__(self) -> int:
+        return self._builder.info.splits[self.split].num_examples
+
+    def encoded(self) -> Iterator[bytes]:
+        """Yields the files of all pictures, as they are stored."""
+        yield from self._records().as_numpy_iterator()
 
     def batches(
         self, size: int, batch_size: int, seed: int, start: int, stop: int

@@ -10,6 +10,7 @@ from PIL import Image
 from percgen import crops
 from percgen import data
 from percgen import images
+from percgen import pairs
 from percgen import records as records_lib
 
 
@@ -224,6 +225,39 @@ class TestPacks:
         }
         assert set(packed.shorter_sides()) == {72}
 
+    def test_hold_a_data_set(self, records, run, tmp_path):
+        done = run(
+            "train.pack",
+            f"--tfds={records.name}",
+            f"--output={tmp_path}/set",
+            "--shards=2",
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Packed 8 pictures" in done.stdout
+        packed = data.photographs(f"{tmp_path}/set-*.tfrecord", None)
+        kept = pathlib.Path(records.name).rglob("*.jpg")
+        assert {packed.read(n)[1] for n in range(8)} == {
+            path.read_bytes() for path in kept
+        }
+
+    def test_one_source_is_packed(self, refused, tmp_path):
+        error = refused("train.pack", f"--output={tmp_path}/x")
+        assert "Give either --images or --tfds" in error
+
+    def test_are_cut_in_pairs_as_files_are(self, packed, files):
+        found = []
+        for source in (packed, files):
+            panel = pairs.Pairs(source, 2).panel(len(source), 24)
+            names = map(source.name, range(len(source)))
+            found.append(dict(zip(names, panel[1], strict=True)))
+        assert set(found[0]) == set(found[1])
+        for name, large in found[0].items():
+            np.testing.assert_array_equal(large, found[1][name])
+        dataset = pairs.Pairs(packed, 2).batches(24, 4, 0, 0, 2)
+        for small, large in dataset:
+            assert small.shape == (4, 12, 12, 3)
+            assert large.shape == (4, 24, 24, 3)
+
     def test_are_read_by_tensorflow(self, packed):
         records = tf.data.TFRecordDataset(packed.paths)
         form = {"image": tf.io.FixedLenFeature([], tf.string)}
@@ -246,6 +280,7 @@ class TestPacks:
         assert caplog.text.count("Skipped") == 1
         assert "(1 so far)" in caplog.text
         assert batches(again, 0, 6).shape[:2] == (6, 3)
+        assert next(iter(again.shorter_sides())) == 0
 
     @pytest.mark.parametrize("content", [b"\xff" * 99, b"short", None])
     def test_what_is_no_pack_is_refused(self, packed, tmp_path, content):

@@ -213,7 +213,7 @@ def test_only_small_pictures_raise(tmp_path, caplog):
         tmp_path, [noise(0, 20, 17), noise(1, 11, 60), noise(2, 8, 8)]
     )
     source = pairs.Pairs(files, SCALE)
-    reason = "3 pictures none has a patch of 18 x 18.*largest has 17 x 20"
+    reason = "3 pictures none has a patch of 18 x 18.*a shorter side of 17"
     with pytest.raises(ValueError, match=reason):
         source.batches(18, 4, 0, 0, 1)
     with pytest.raises(ValueError, match=reason):
@@ -244,12 +244,12 @@ def test_a_size_that_does_not_divide_raises(files, size):
         ({"scale": 0}, "scale=0"),
         ({"flattest": -0.1}, "flattest=-0.1"),
         ({"flattest": 0.5}, "flattest=0.5"),
-        ({"files": object()}, "a glob of files. Received: object"),
+        ({"photographs": object()}, "files or packs. Received: object"),
     ],
 )
 def test_wrong_arguments_raise(files, arguments, reason):
     with pytest.raises(ValueError, match=reason):
-        pairs.Pairs(**{"files": files, "scale": SCALE, **arguments})
+        pairs.Pairs(**{"photographs": files, "scale": SCALE, **arguments})
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

@@ -115,7 +115,9 @@ def main() -> None:
         if adversarial:
             judge = adversary.discriminator()
             kind = functools.partial(tasks.DeePSiM, name="upscale")
-            return adversary.make(kind, [_network()], judge, photographs.files)
+            return adversary.make(
+                kind, [_network()], judge, photographs.photographs
+            )
         losses = terms.make(list(weights), check=False)
         task = tasks.Reconstruct(_network(), losses, weights, luma, "upscale")
         task.compile(optimizers.adam(runner.LEARNING_RATE.value))
@@ -132,8 +134,14 @@ def _pairs(pattern: str | None) -> pairs.Pairs:
             f"Received: {','.join(_DEGRADATION.value)}."
         )
     degradations = [known[name] for name in _DEGRADATION.value]
-    files = data.photographs(pattern, runner.TFDS.value)
-    return pairs.Pairs(files, _SCALE.value, _FLATTEST.value, degradations)
+    if runner.TFDS.value:  # Before it is downloaded.
+        raise ValueError(
+            "Patches are cut from whole pictures, in any order: give --images. "
+            f"`python -m train.pack --tfds={runner.TFDS.value}` makes files "
+            "of a data set."
+        )
+    found = data.photographs(pattern, None)
+    return pairs.Pairs(found, _SCALE.value, _FLATTEST.value, degradations)
 
 
 def _network() -> keras.Model:
