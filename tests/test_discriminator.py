@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
 
 from percgen import networks
 
@@ -87,6 +88,24 @@ def test_spectral_normalization_bounds_every_kernel(photographs):
         np.testing.assert_allclose(largest, 1.0, rtol=0.02)
 
 
+def test_sees_detail_alone(photographs):
+    keras.utils.set_random_seed(0)
+    network = networks.Discriminator(width=4, units=12, detail=True)
+    seen = keras.Model(network.trunk.input, network.trunk.layers[2].output)
+    taps = np.exp(-np.square(np.arange(-2, 3)) / 2.0)
+    blurred = photographs
+    for axis in (1, 2):
+        blurred = ndimage.convolve1d(blurred, taps / taps.sum(), axis)
+    detail = 4.0 * 255.0 * (photographs - blurred)
+    np.testing.assert_allclose(
+        np.asarray(seen(photographs))[:, 2:-2, 2:-2],
+        detail[:, 2:-2, 2:-2],
+        atol=0.01,
+    )
+    paler = 0.5 * photographs
+    np.testing.assert_allclose(network(paler), network(paler + 0.3), rtol=1e-3)
+
+
 def test_decays_kernels_alone(network):
     kernels = [w.numpy() for w in network.weights if w.path.endswith("kernel")]
     expected = 2e-6 * sum(np.square(k).sum() for k in kernels)
@@ -94,7 +113,8 @@ def test_decays_kernels_alone(network):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"features": 7, "stride": 4}, {"spectral": True}]
+    "options",
+    [{}, {"features": 7, "stride": 4}, {"spectral": True}, {"detail": True}],
 )
 def test_is_saved_and_loaded(options, tmp_path):
     network = networks.Discriminator(width=4, **options)

@@ -59,7 +59,8 @@ _START = flags.DEFINE_string(
     "start",
     None,
     "Weights to start from instead of random ones: the workdir of a run of the "
-    "same network, or the name of one in the package, as fidelity_x4.",
+    "same network, or the name of one in the package, as fidelity_x4. Its "
+    "discriminator begins far behind it: give --nopause with --loss=deepsim.",
 )
 _MIDDLE = flags.DEFINE_integer(
     "middle", 5, "Side of srcnn's second kernels: 9-1-5, 9-3-5 or 9-5-5."
