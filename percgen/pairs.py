@@ -16,7 +16,6 @@ from percgen import crops
 from percgen import data
 from percgen import degradation
 from percgen import evaluation
-from percgen import images
 from percgen import memory
 
 Pair = tuple[np.ndarray, ...]  # The same, small and large.
