@@ -129,7 +129,10 @@ def in_batches(
     """Returns batches of what a function of TensorFlow's makes of positions."""
     index, count = _part.get()
     if count > 1:
-        positions, load = _mine(positions, load, batch_size // count, index)
+        size = batch_size // count
+        first = index * size
+        places = range(first, first + size)
+        positions, load = _only(positions, load, places, batch_size)
     return (
         positions.map(load, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=True)
@@ -160,24 +163,24 @@ def part(index: int, count: int) -> Iterator[None]:
         _part.reset(token)
 
 
-def _mine(
+def _only(
     positions: tf.data.Dataset,
     load: Callable[..., tf.Tensor],
-    share: int,
-    index: int,
+    places: range,
+    batch_size: int,
 ) -> tuple[tf.data.Dataset, Callable[..., tf.Tensor]]:
-    """Returns positions with their places, and what loads those of a part."""
+    """Returns numbered positions, and what loads those of some places."""
     specs = positions.map(load).element_spec
-    _, count = _part.get()
 
-    def load_mine(place: tf.Tensor, element: tf.Tensor) -> tf.Tensor:
+    def load_some(number: tf.Tensor, element: tf.Tensor) -> tf.Tensor:
         element = element if isinstance(element, tuple) else (element,)
+        place = number % batch_size
         return tf.cond(
-            place // share % count == index,
+            (place >= places.start) & (place < places.stop),
             lambda: load(*element),
             lambda: tf.nest.map_structure(
                 lambda spec: tf.zeros(spec.shape, spec.dtype), specs
             ),
         )
 
-    return positions.enumerate(), load_mine
+    return positions.enumerate(), load_some
