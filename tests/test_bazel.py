@@ -34,7 +34,10 @@ def called(path):
 
 TARGETS, TABLES = called(TESTS / "BUILD")
 # What pages tell to run is not in the test of them.
-READ = {"test_readme": {"//:benchmarks", "//:serving"}}
+READ = {
+    "test_demo": {"//:client"},
+    "test_readme": {"//:benchmarks", "//:serving"},
+}
 
 
 def files(name):
