@@ -64,9 +64,9 @@ def line(module: str, *further: flags.FlagHolder) -> str:
         *further: Flags of its own to tell, where they are given.
     """
     shared = (FULL, LOSSES, SEEDS, STEPS)
-    given = [flags.FLAGS[flag.name] for flag in (*shared, *further)]
-    own = [flag.serialize() for flag in given if flag.present]
-    return " ".join([f"python -m {module}", *own])
+    return report.line(
+        module, [flags.FLAGS[flag.name] for flag in (*shared, *further)]
+    )
 
 
 class Training:

@@ -96,6 +96,17 @@ def show(text: str) -> None:
         images.write_bytes(path, f"{text}\n".encode())
 
 
+def line(module: str, given: Iterable[flags.Flag]) -> str:
+    """Returns the command that repeats a report.
+
+    Args:
+        module: Of the command.
+        given: Flags to tell of, where they are given.
+    """
+    own = [flag.serialize() for flag in given if flag.present]
+    return " ".join([f"python -m {module}", *own])
+
+
 def machine() -> str:
     """Returns a line on versions and the kind of machine."""
     found = []

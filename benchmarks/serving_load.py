@@ -89,20 +89,17 @@ def main() -> None:
         for claim in part.claims
         if not claim.holds
     ]
+    ours = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
     report.write(
         "The stand-in server under load",
-        _command(),
+        report.line(
+            "benchmarks.serving_load",
+            sorted(ours, key=lambda flag: flag.name),
+        ),
         "Everything on one machine, by loopback.",
         *text,
         f"Does not hold: {'; '.join(broken)}." if broken else "All holds.",
     )
-
-
-def _command() -> str:
-    """Returns the command with the flags that were given."""
-    ours = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
-    given = sorted(flag.serialize() for flag in ours if flag.present)
-    return " ".join(["python -m benchmarks.serving_load", *given])
 
 
 def _latency(folder: pathlib.Path, clients: list[int]) -> list[load_parts.Part]:

@@ -14,7 +14,6 @@ PyTorch is optional: `make peers` installs it, in .venv-peers.
 
 import contextlib
 import multiprocessing
-import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -62,9 +61,11 @@ def main() -> None:
             f"percgen takes its steps {ratios[_PEER]:.2f} times as fast as "
             f"PyTorch; it should be {_FASTER:g} times."
         )
+    settings = (_SIZE, _BATCH_SIZE, _WIDTH, _REPEATS)
+    given = [flags.FLAGS[flag.name] for flag in settings]
     report.write(
         "Speed of training",
-        "python -m benchmarks.train_speed",
+        report.line("benchmarks.train_speed", given),
         f"One step of style transfer on {_BATCH_SIZE.value} pictures of "
         f"{_SIZE.value} x {_SIZE.value}: the network of pytorch/examples with "
         f"{_WIDTH.value} filters, VGG-16 to relu4_3. A process of one thread "
@@ -89,20 +90,15 @@ def main() -> None:
 
 def _least(names: list[str]) -> dict[str, float]:
     """Returns the seconds of a step of each, all taking turns."""
-    least = dict.fromkeys(names, float("inf"))
     with contextlib.ExitStack() as stack:
         steps = {name: stack.enter_context(_process(name)) for name in names}
-        for turn in range(_REPEATS.value + timing.WARM_UP):
-            for name, step in steps.items():
-                seconds = step()
-                if turn >= timing.WARM_UP:
-                    least[name] = min(least[name], seconds)
-    return least
+        found = timing.least_milliseconds(steps, _REPEATS.value)
+    return {name: milliseconds / 1e3 for name, milliseconds in found.items()}
 
 
 @contextlib.contextmanager
 def _process(name: str) -> Iterator[Step]:
-    """Gives a function that lets a process step, and returns its seconds."""
+    """Gives a function that lets a process step, and returns its loss."""
     here, there = _SPAWN.Pipe()
     arguments = name, _WIDTH.value, _BATCH_SIZE.value, _SIZE.value
     process = _SPAWN.Process(target=_serve, args=(there, *arguments))
@@ -127,19 +123,17 @@ def _process(name: str) -> Iterator[Step]:
 def _serve(
     pipe: Connection, name: str, width: int, batch_size: int, size: int
 ) -> None:
-    """Steps whenever it is asked to, and tells its seconds."""
+    """Steps whenever it is asked to, and tells its loss."""
     timing.single_thread()
     logging.set_verbosity(logging.ERROR)  # That random weights see little.
     random = np.random.default_rng(0)
     photographs = random.random([batch_size, size, size, 3], np.float32)
     step = _maker(name)(width, photographs)
     while pipe.recv():
-        start = time.perf_counter()
         loss = step()
-        seconds = time.perf_counter() - start
         if not np.isfinite(loss):
             raise ValueError(f"The loss of {name} is {loss}.")
-        pipe.send(seconds)
+        pipe.send(loss)
 
 
 def _maker(name: str) -> Callable[[int, np.ndarray], Step]:

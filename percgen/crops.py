@@ -13,6 +13,11 @@ from PIL import Image
 
 from percgen import images
 
+# Which part of each batch is loaded, and of how many.
+_part: contextvars.ContextVar[tuple[int, int]] = contextvars.ContextVar(
+    "part", default=(0, 1)
+)
+
 
 class Order:
     """The order in which pictures are seen: each once an epoch.
@@ -138,11 +143,6 @@ def in_batches(
         .batch(batch_size, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-_part: contextvars.ContextVar[tuple[int, int]] = contextvars.ContextVar(
-    "part", default=(0, 1)
-)
 
 
 @contextlib.contextmanager

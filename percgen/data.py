@@ -58,6 +58,9 @@ class Numbered(Photographs, Protocol):
     def name(self, number: int) -> str:
         """Returns what a picture is called."""
 
+    def size(self, number: int) -> tuple[int, int]:
+        """Returns width and height, undecoded; 0 of what has no header."""
+
 
 class Files:
     """Photographs in files; unreadable ones are skipped with a warning.
@@ -91,6 +94,9 @@ class Files:
     def name(self, number: int) -> str:
         return self.paths[number]
 
+    def size(self, number: int) -> tuple[int, int]:
+        return images.header_size(self.paths[number])
+
     def open(self, number: int) -> Image.Image | None:
         if number in self._unreadable:
             return None
@@ -111,7 +117,7 @@ class Files:
         return crops.panel(itertools.islice(readable, count), size)
 
     def shorter_sides(self) -> Iterable[int]:
-        return (min(images.header_size(path)) for path in self.paths)
+        return (min(self.size(number)) for number in range(len(self)))
 
 
 class Arrays:
@@ -142,6 +148,10 @@ class Arrays:
     def name(self, number: int) -> str:
         return f"picture {number}"
 
+    def size(self, number: int) -> tuple[int, int]:
+        height, width = self.pictures.shape[1:3]
+        return width, height
+
     def open(self, number: int) -> Image.Image:
         return Image.fromarray(self.pictures[number]).convert("RGB")
 
@@ -152,7 +162,7 @@ class Arrays:
         return crops.panel(map(self.open, numbers), size)
 
     def shorter_sides(self) -> Iterable[int]:
-        return [min(self.pictures.shape[1:3])]
+        return [min(self.size(0))]
 
 
 def photographs(

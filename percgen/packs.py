@@ -65,6 +65,13 @@ class Packed:
         """Returns the path of a picture's file, before it was packed."""
         return self.read(number)[0]
 
+    def size(self, number: int) -> tuple[int, int]:
+        """Returns width and height by the header; 0 of what is broken."""
+        try:
+            return images.header_size(self.read(number)[1])
+        except ValueError:
+            return 0, 0
+
     def open(self, number: int) -> Image.Image | None:
         """Returns a picture, or None, with a warning, if it is unreadable."""
         if number in self._unreadable:
@@ -107,11 +114,7 @@ class Packed:
 
     def shorter_sides(self) -> Iterable[int]:
         """Yields them, by their headers; 0 of what is broken."""
-        for number in range(len(self)):
-            try:
-                yield min(images.header_size(self.read(number)[1]))
-            except ValueError:
-                yield 0
+        return (min(self.size(number)) for number in range(len(self)))
 
 
 def write(

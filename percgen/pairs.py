@@ -135,17 +135,16 @@ class Pairs:
                 f"The size of patches should divide by {self.scale}, the "
                 f"scale. Received: size={size}."
             )
-        sides = self.photographs.shorter_sides()
+        count, size_of = len(self.photographs), self.photographs.size
         # Here, as an error in the pipeline may hang the process.
         if not any(
-            side >= size and self._find(number, size)
-            for number, side in enumerate(sides)
+            min(size_of(number)) >= size and self._find(number, size)
+            for number in range(count)
         ):
-            most = max(self.photographs.shorter_sides())
+            width, height = max(map(size_of, range(count)), key=min)
             raise ValueError(
-                f"Of {len(self.photographs)} pictures none has a patch of "
-                f"{size} x {size} pixels. The largest has a shorter side of "
-                f"{most}."
+                f"Of {count} pictures none has a patch of {size} x {size} "
+                f"pixels. The largest has {width} x {height}."
             )
 
     def _find(self, number: int, size: int) -> memory.Arrays | None:

@@ -163,40 +163,49 @@ def children(process):
 @pytest.mark.skipif(
     not pathlib.Path("/proc/self/task").exists(), reason="needs Linux's /proc"
 )
-def test_a_killed_worker_ends_all_and_they_go_on(flags, tmp_path):
-    workdir = tmp_path / "run"
-    line = ["train.stylize", f"--workdir={workdir}", *flags]
-    process = launch(*line, "--steps=4000")
-    saved = workdir / "checkpoints" / "ckpt-2.index"
-    until(saved.exists, process)
-    os.kill(children(process)[1], signal.SIGKILL)
-    begun = time.monotonic()
-    process.communicate(timeout=120)
-    assert time.monotonic() - begun < 60
-    assert process.returncode in (machines.LOST, 128 + signal.SIGKILL)
-    last = newest(saved.parent)
-    process = launch(*line, f"--steps={last + 2}")
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    assert f"Going on from step {last}" in out
-    assert (workdir / "generator.keras").exists()
+class TestOneOfTwoWorkers:
+    @pytest.fixture
+    def workdir(self, tmp_path):
+        return tmp_path / "run"
 
+    @pytest.fixture
+    def line(self, flags, workdir):
+        return ["train.stylize", f"--workdir={workdir}", *flags]
 
-def test_sigterm_to_one_worker_keeps_the_step_of_all(flags, tmp_path):
-    workdir = tmp_path / "run"
-    line = ["train.stylize", f"--workdir={workdir}", *flags]
-    process = launch(*line, "--steps=4000")
-    saved = workdir / "checkpoints" / "ckpt-2.index"
-    until(saved.exists, process)
-    os.kill(children(process)[1], signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == preemption.PREEMPTED, err
-    (step,) = set(re.findall(r"SIGTERM after step (\d+), which is kept", err))
-    assert newest(saved.parent) == int(step)
-    process = launch(*line, f"--steps={int(step) + 1}")
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    assert f"Going on from step {step}" in out
+    def end(self, line, workdir, number):
+        """Sends a signal to the second worker once they learn.
+
+        Returns the status, what was said, and the last step that is kept.
+        """
+        process = launch(*line, "--steps=4000")
+        kept = workdir / "checkpoints"
+        until((kept / "ckpt-2.index").exists, process)
+        os.kill(children(process)[1], number)
+        begun = time.monotonic()
+        _, err = process.communicate(timeout=120)
+        assert time.monotonic() - begun < 60
+        return process.returncode, err, newest(kept)
+
+    def go_on(self, line, workdir, last):
+        process = launch(*line, f"--steps={last + 2}")
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        assert f"Going on from step {last}" in out
+        assert (workdir / "generator.keras").exists()
+
+    def test_killed_ends_all_and_they_go_on(self, line, workdir):
+        status, _, last = self.end(line, workdir, signal.SIGKILL)
+        assert status in (machines.LOST, 128 + signal.SIGKILL)
+        self.go_on(line, workdir, last)
+
+    def test_preempted_keeps_the_step_of_all(self, line, workdir):
+        status, err, last = self.end(line, workdir, signal.SIGTERM)
+        assert status == preemption.PREEMPTED, err
+        (step,) = set(
+            re.findall(r"SIGTERM after step (\d+), which is kept", err)
+        )
+        assert last == int(step)
+        self.go_on(line, workdir, last)
 
 
 @pytest.fixture

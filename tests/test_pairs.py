@@ -213,7 +213,7 @@ def test_only_small_pictures_raise(tmp_path, caplog):
         tmp_path, [noise(0, 20, 17), noise(1, 11, 60), noise(2, 8, 8)]
     )
     source = pairs.Pairs(files, SCALE)
-    reason = "3 pictures none has a patch of 18 x 18.*a shorter side of 17"
+    reason = "3 pictures none has a patch of 18 x 18.*largest has 17 x 20"
     with pytest.raises(ValueError, match=reason):
         source.batches(18, 4, 0, 0, 1)
     with pytest.raises(ValueError, match=reason):

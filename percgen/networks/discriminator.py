@@ -185,11 +185,10 @@ def _trunk(
     stride: int, width: int, detail: bool, make: Callable[..., Any]
 ) -> keras.Model:
     x = pictures = keras.Input([None, None, 3])
-    # The released code's range, which its initial weights are made for.
     if detail:
         x = picture_layers.Detail(dtype="float32")(x)
         x = layers.Rescaling(4.0 * 255.0)(x)
-    else:
+    else:  # The range of the released code, whose initial weights these are.
         x = layers.Rescaling(255.0, [-mean for mean in _MEANS])(x)
     outputs = {}
     for number, (filters, side, step) in enumerate(_CONVS, 1):
