@@ -36,7 +36,7 @@ demo: $(READY)
 	$(VENV)/bin/python -m train.demo $(ARGS)
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses=2 --max-worker-restart=0 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -19,11 +19,16 @@ _RIGHT = "right"
 
 
 def measure(
-    server: load_server.Server, version: pathlib.Path, clients: int, count: int
+    network: str,
+    server: load_server.Server,
+    version: pathlib.Path,
+    clients: int,
+    count: int,
 ) -> load_parts.Part:
     """Compares each of many answers with that to the request alone.
 
     Args:
+        network: What the version is, in words.
         server: Started with `FLAGS`.
         version: It serves.
         clients: That ask at a time.
@@ -44,7 +49,7 @@ def measure(
         )
     kinds = len(set(expected))
     return load_parts.Part(
-        "Integrity",
+        f"Integrity: {network}",
         f"{clients} clients at a time, {count:,} requests of {len(requests)} "
         "kinds (pictures, sizes, PNG and JPEG in and out); SHA-256 of each "
         "answer beside that of the same request asked alone. The server lets "

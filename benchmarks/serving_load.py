@@ -7,8 +7,8 @@ Example:
         --output=benchmarks/results/serving_load.md
     python -m benchmarks.serving_load --parts=latency --clients=1,4
 
-`latency` takes paintings, a network of the package; the others a small one,
-untrained. Memory is read as Linux tells it.
+`latency` takes paintings, a network of the package, `integrity` fidelity_x4, too;
+the others a small one, untrained. Memory is read as Linux tells it.
 """
 
 import pathlib
@@ -69,6 +69,7 @@ _LARGE = flags.DEFINE_list(
 )
 
 _TERMINATED = 143
+_RESIDUAL = "fidelity_x4"
 _FEW = 8  # Clients of swaps and kill.
 _BETWEEN = 5.0  # Seconds between two kills.
 _SIZE, _TILE = (12_000, 8_334), 512
@@ -113,13 +114,20 @@ def _latency(folder: pathlib.Path, clients: list[int]) -> list[load_parts.Part]:
 
 
 def _integrity(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:
-    version = _small(folder, 0)
-    with load_server.Server(version.parent, *load_integrity.FLAGS) as server:
-        return [
-            load_integrity.measure(
-                server, version, _CROWD.value, _CHECKED.value
+    parts = []
+    for network, version in (
+        ("a small painter", _small(folder, 0)),
+        # Its blocks add what their convolutions give.
+        (_RESIDUAL, load_server.export_shipped(folder / "added" / _RESIDUAL)),
+    ):
+        home = version.parent
+        with load_server.Server(home, *load_integrity.FLAGS) as server:
+            parts.append(
+                load_integrity.measure(
+                    network, server, version, _CROWD.value, _CHECKED.value
+                )
             )
-        ]
+    return parts
 
 
 def _swaps(folder: pathlib.Path, _: list[int]) -> list[load_parts.Part]:

@@ -13,21 +13,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.framework import op_def_registry
 
 from percgen import proof
+from percgen import served_graphs
 from percgen import signatures
 
 _WARMUP = "tf_serving_warmup_requests"
 _TOLERANCE = 1  # Of 255 levels: rounding may fall either way.
-_REFUSED = {
-    "PyFunc": "needs Python",
-    "PyFuncStateless": "needs Python",
-    "EagerPyFunc": "needs Python",
-    "XlaCallModule": "needs --xla_cpu_compilation_enabled",
-    "XlaLaunch": "needs --xla_cpu_compilation_enabled",
-}
 
 
 class ExportError(ValueError):
@@ -70,7 +62,9 @@ def export(
     draft = pathlib.Path(tempfile.mkdtemp(prefix="tmp-", dir=home))
     try:
         _write(generator, draft, limits)
-        check_ops(draft)
+        if bad := served_graphs.faults(draft):
+            raise ExportError(f"Would not serve: {'; '.join(bad)}.")
+        served_graphs.part_sums(draft)
         difference = proof.worst(generator, draft, limits)
         if difference > _TOLERANCE:
             raise ExportError(
@@ -83,48 +77,6 @@ def export(
         shutil.rmtree(home if fresh else draft)
         raise
     return target, difference
-
-
-def check_ops(saved_model: str | os.PathLike) -> None:
-    """Checks the ops of a SavedModel, those inside its functions included.
-
-    Raises:
-        ExportError: If a stock TensorFlow Serving would load it, report it
-            available, and fail at its first request.
-    """
-    content = (pathlib.Path(saved_model) / "saved_model.pb").read_bytes()
-    found: set[str] = set()
-    bad: list[str] = []
-    for graph in saved_model_pb2.SavedModel.FromString(content).meta_graphs:
-        functions = graph.graph_def.library.function
-        bodies = [graph.graph_def.node, *(f.node_def for f in functions)]
-        ops = {node.op for body in bodies for node in body}
-        found |= ops - {f.signature.name for f in functions}
-        bad += [
-            f"{f.signature.name}: needs --xla_cpu_compilation_enabled"
-            for f in functions
-            if f.attr["_XlaMustCompile"].b
-        ]
-        bad += _bad_outputs(graph)
-    bad += [f"{op}: {_REFUSED[op]}" for op in found & set(_REFUSED)]
-    bad += [
-        f"{op}: not an op of TensorFlow"
-        for op in found
-        if op_def_registry.get(op) is None
-    ]
-    if bad:
-        raise ExportError(f"Would not serve: {'; '.join(sorted(bad))}.")
-
-
-def _bad_outputs(graph: Any) -> list[str]:
-    """Finds outputs of bytes that REST would write as broken JSON."""
-    return [
-        f"{name}: output {key} of bytes needs a name that ends in _bytes"
-        for name, signature in graph.signature_def.items()
-        for key, info in signature.outputs.items()
-        if info.dtype == tf.string.as_datatype_enum
-        and not key.endswith("_bytes")
-    ]
 
 
 def _next_version(home: pathlib.Path) -> int:

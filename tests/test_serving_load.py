@@ -53,14 +53,18 @@ def holds(part):
 
 
 def test_integrity(server, versions):
-    part = load_integrity.measure(server, versions[0], clients=100, count=400)
+    part = load_integrity.measure(
+        "tiny", server, versions[0], clients=100, count=400
+    )
     assert all(holds(part).values()), part.text()
     assert "400 of 400 right" in part.text()
     assert " 0 times" not in part.how  # The gate has refused some.
 
 
 def test_what_is_wrong_is_told(server, versions):
-    part = load_integrity.measure(server, versions[1], clients=1, count=1)
+    part = load_integrity.measure(
+        "another", server, versions[1], clients=1, count=1
+    )
     assert list(holds(part).values()) == [True, False, True]
     claim = load_integrity.all_right(["right", "wrong", "right"], 4)
     assert not claim.holds
