@@ -7,8 +7,8 @@ Example:
         --output=benchmarks/results/serving_load.md
     python -m benchmarks.serving_load --parts=latency --clients=1,4
 
-`latency` takes paintings, a network of the package, `integrity` fidelity_x4, too;
-the others a small one, untrained. Memory is read as Linux tells it.
+`latency` takes paintings, a network of the package; the others a small one,
+untrained, and `integrity` fidelity_x4, too. Memory is read as Linux tells it.
 """
 
 import pathlib

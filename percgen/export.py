@@ -8,7 +8,6 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import Any
 
 import keras
 import numpy as np

@@ -22,11 +22,13 @@ _FLOATS = (tf.float32, tf.bfloat16, tf.float16)
 
 
 def faults(saved_model: str | os.PathLike) -> list[str]:
-    """Finds what a stock TensorFlow Serving would load, and report available,
-    and fail at with its first request, inside of functions, too.
+    """Finds ops and outputs of a SavedModel, and of its functions, that fail.
+
+    A stock TensorFlow Serving would load it, report it available, and fail at
+    its first request.
 
     Returns:
-        What, and why, in order; none of a version that may be served.
+        Which, and why, in order; none if it may be served.
     """
     found: set[str] = set()
     bad: list[str] = []
