@@ -48,7 +48,9 @@ def export(
         ExportError: If an op would not run on a stock server, or answers differ
             by more than one level.
         FileExistsError: If the version exists.
+        ValueError: If the generator does not take pictures of any size.
     """
+    proof.try_on(generator, limits)
     home = pathlib.Path(model_dir)
     number = _next_version(home) if version is None else version
     target = home / str(number)

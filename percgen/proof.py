@@ -17,6 +17,23 @@ _SIDE = 256  # Of the pictures it is tried on.
 Request = tuple[str, dict[str, np.ndarray]]  # Signature, inputs.
 
 
+def try_on(generator: keras.Model, limits: signatures.Limits) -> None:
+    """Paints a picture of odd width by a generator.
+
+    Raises:
+        ValueError: If it does not take it.
+    """
+    side = _side(limits.halved())
+    picture = _picture(side, max(limits.smallest, side // 2 | 1))
+    try:
+        _paint(generator, picture[None] / np.float32(255.0))
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"{generator.name} does not take pictures of any size, here "
+            f"{picture.shape[1]} x {side}, as a served model has to."
+        ) from error
+
+
 def worst(
     generator: keras.Model, version: pathlib.Path, limits: signatures.Limits
 ) -> int:

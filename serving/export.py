@@ -13,6 +13,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from absl import flags  # noqa: E402
 
+from percgen import comparators  # noqa: E402, F401  Of whose layers some are.
 from percgen import export  # noqa: E402
 from percgen import networks  # noqa: E402
 from percgen import shipped  # noqa: E402

@@ -15,13 +15,15 @@ import tempfile
 import warnings
 
 ROOT = pathlib.Path(__file__).parents[1]
+# By it a command finds percgen from any folder.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 _SECONDS = 300
 _WITHOUT = ("serving.client",)  # TensorFlow.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tensorflow", "keras"])
 
 
-def run(module, *arguments, fresh=False, before=None):
+def run(module, *arguments, fresh=False, before=None, cwd=ROOT):
     """Runs a command of ours to its end.
 
     Args:
@@ -29,6 +31,7 @@ def run(module, *arguments, fresh=False, before=None):
         *arguments: Made text.
         fresh: Starts an interpreter for it, which says what importing says.
         before: A function of a module, called in the command's process first.
+        cwd: The folder it runs in.
 
     Returns:
         A `subprocess.CompletedProcess`, of text.
@@ -37,8 +40,8 @@ def run(module, *arguments, fresh=False, before=None):
     if fresh or (module in _WITHOUT and not before):
         return subprocess.run(
             line,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONWARNINGS": "default"},
+            cwd=cwd,
+            env={**ENVIRONMENT, "PYTHONWARNINGS": "default"},
             capture_output=True,
             text=True,
             preexec_fn=before,
@@ -47,7 +50,8 @@ def run(module, *arguments, fresh=False, before=None):
         )
     with tempfile.TemporaryDirectory() as folder:
         told = [pathlib.Path(folder) / name for name in ("stdout", "stderr")]
-        process = _FORKS.Process(target=_run, args=(line[2:], told, before))
+        given = (line[2:], told, before, cwd)
+        process = _FORKS.Process(target=_run, args=given)
         process.start()
         process.join(_SECONDS)
         if process.is_alive():
@@ -57,11 +61,12 @@ def run(module, *arguments, fresh=False, before=None):
     return subprocess.CompletedProcess(line, process.exitcode, *texts)
 
 
-def _run(line, told, before):
+def _run(line, told, before, cwd):
     for number, path in enumerate(told, 1):
         with path.open("wb") as file:
             os.dup2(file.fileno(), number)
-    os.chdir(ROOT)
+    os.chdir(cwd)
+    os.environ.update(ENVIRONMENT)
     sys.path.insert(0, str(ROOT))
     warnings.simplefilter("default")
     sys.argv = line

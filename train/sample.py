@@ -21,6 +21,7 @@ import numpy as np
 from absl import flags
 
 from percgen import command
+from percgen import comparators  # noqa: F401  An encoder may be of its layers.
 from percgen import data
 from percgen import images
 from percgen import networks  # noqa: F401  Known by name when loaded.
