@@ -24,7 +24,7 @@ def try_on(generator: keras.Model, limits: signatures.Limits) -> None:
         ValueError: If it does not take it.
     """
     side = _side(limits.halved())
-    picture = _picture(side, max(limits.smallest, side // 2 | 1))
+    picture = _picture(side, _odd(side, limits))
     try:
         _paint(generator, picture[None] / np.float32(255.0))
     except (ValueError, TypeError, tf.errors.OpError) as error:
@@ -51,7 +51,7 @@ def worst(
         _ask(loaded, signature, unasked | inputs)
     found = 0
     side = _side(limits.halved())
-    for width in (side, max(limits.smallest, side // 2 | 1)):
+    for width in (side, _odd(side, limits)):
         picture = _picture(side, width)
         painted = _paint(generator, picture[None] / np.float32(255.0))
         expected = np.round(np.clip(painted[0], 0.0, 1.0) * 255.0)
@@ -87,6 +87,11 @@ def _picture(height: int, width: int) -> np.ndarray:
     smooth = np.stack([x / width, y / height, (x + y) / (width + height)], -1)
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, smooth.shape)
     return (np.clip(smooth + noise, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _odd(side: int, limits: signatures.Limits) -> int:
+    """Returns an odd width, unless pictures may not be as narrow."""
+    return max(limits.smallest, side // 2 | 1)
 
 
 def _side(limits: signatures.Limits) -> int:

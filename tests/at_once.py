@@ -28,17 +28,17 @@ def main(version, rounds):
         )
         return answer
 
-    def wrong(side):
-        pixels = random.integers(0, 256, [1, side, 16, 3]).astype(np.uint8)
-        alone = run(pixels)
-        yield  # All are asked alone before any is asked at once.
-        yield sum(not np.array_equal(run(pixels), alone) for _ in rounds)
+    pictures = [
+        random.integers(0, 256, [1, 16 + 8 * i, 16, 3]).astype(np.uint8)
+        for i in range(THREADS)
+    ]
+    alone = [run(pixels) for pixels in pictures]
 
-    threads = [wrong(16 + 8 * i) for i in range(THREADS)]
-    for thread in threads:
-        next(thread)
+    def wrong(pixels, expected):
+        return sum(not np.array_equal(run(pixels), expected) for _ in rounds)
+
     with futures.ThreadPoolExecutor(THREADS) as executor:
-        print(list(executor.map(next, threads)))
+        print(list(executor.map(wrong, pictures, alone)))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ import tempfile
 import warnings
 
 ROOT = pathlib.Path(__file__).parents[1]
-# By it a command finds percgen from any folder.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ANYWHERE = {"PYTHONPATH": str(ROOT)}  # Finds percgen from any folder.
 _SECONDS = 300
 _WITHOUT = ("serving.client",)  # TensorFlow.
 _FORKS = multiprocessing.get_context("forkserver")
@@ -41,7 +40,7 @@ def run(module, *arguments, fresh=False, before=None, cwd=ROOT):
         return subprocess.run(
             line,
             cwd=cwd,
-            env={**ENVIRONMENT, "PYTHONWARNINGS": "default"},
+            env={**os.environ, **ANYWHERE, "PYTHONWARNINGS": "default"},
             capture_output=True,
             text=True,
             preexec_fn=before,
@@ -66,7 +65,7 @@ def _run(line, told, before, cwd):
         with path.open("wb") as file:
             os.dup2(file.fileno(), number)
     os.chdir(cwd)
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(ANYWHERE)
     sys.path.insert(0, str(ROOT))
     warnings.simplefilter("default")
     sys.argv = line

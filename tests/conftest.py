@@ -112,20 +112,11 @@ def served_style(generator, tmp_path_factory):
 @pytest.fixture(scope="session")
 def address(served_style, tmp_path_factory):
     """Returns where a server has it, `style`, and our `x4` of the package."""
-    from serving import server
-    from serving import standin
-
-    homes = {"style": served_style}
-    homes["x4"] = tmp_path_factory.mktemp("models") / "x4"
+    x4 = tmp_path_factory.mktemp("models") / "x4"
     limits = signatures.Limits(1_000_000)
-    export.export(shipped.load("fidelity_x4"), homes["x4"], limits=limits)
-    models = {
-        name: {1: standin.Servable(home / "1", 1)}
-        for name, home in homes.items()
-    }
-    started, port = server.serve(standin.Core(models, {}))
-    yield f"localhost:{port}"
-    started.stop(None).wait()
+    export.export(shipped.load("fidelity_x4"), x4, limits=limits)
+    with small.serving([served_style, x4]) as address:
+        yield address
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving import answers
 from serving import manager
 from serving import messages
+from serving import server
+from serving import standin
 
 ALL = "model_version_policy { all {} }"
 
@@ -86,6 +88,17 @@ def record(text):
     log = prediction_log_pb2.PredictionLog()
     text_format.Parse(text, log)
     return log.SerializeToString()
+
+
+@contextlib.contextmanager
+def serving(homes):
+    """Yields where a server has version 1 of models, named as their folders."""
+    models = {home.name: {1: standin.Servable(home / "1", 1)} for home in homes}
+    started, port = server.serve(standin.Core(models, {}))
+    try:
+        yield f"localhost:{port}"
+    finally:
+        started.stop(None).wait()
 
 
 def config(*models):

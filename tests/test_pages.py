@@ -6,6 +6,7 @@ Every set of TensorFlow Datasets is one of four pictures. What a command takes
 from another is made by that one first.
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -15,6 +16,7 @@ import sys
 import commands
 import numpy as np
 import pytest
+import small
 import tensorflow as tf
 import tensorflow_datasets as tfds
 import test_readme as pages
@@ -22,8 +24,6 @@ import test_video
 from PIL import Image
 
 from percgen import images
-from serving import server
-from serving import standin
 
 ROOT = pathlib.Path(__file__).parents[1]
 TRAINED = "--steps=2 --batch_size=2"
@@ -77,13 +77,13 @@ def made(words):
 
 def taken(words):
     """Returns the commands whose work a command takes."""
-    own = made(words)
+    line = " ".join(words)
     for other in ALL:
         work = made(other)
-        if work and work != own:
-            stem = re.escape(work.removesuffix(".tfrecord"))
-            if re.search(rf"={stem}(?![\w.])", " ".join(words)):
-                yield other
+        if not work or work == made(words):
+            continue
+        if re.search(rf"={re.escape(work)}(?![\w.])", line):
+            yield other
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,12 @@ def _keep_set(folder, picture):
     )
 
 
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
 def give_own_set():
     """Lets every data set of TensorFlow Datasets be that of `world`."""
     tfds.builder = lambda name: tfds.builder_from_directory("set/set/1.0.0")
@@ -152,8 +158,8 @@ def have(world):
         if re.search("alexnet|vgg|flagfile", line):
             kind = "teacher" if module == "train.comparator" else "comparator"
             short.append(f"--{kind}_weights=random")
-        if module.startswith("train.") and made(words):  # Of another command.
-            shutil.rmtree(world / made(words), ignore_errors=True)
+        if module.startswith("train.") and made(words):
+            _remove(world / made(words))  # Of another command.
         before = give_own_set if "--tfds" in line else None
         done[words] = commands.run(
             module, *arguments, *short, before=before, cwd=world
@@ -194,21 +200,21 @@ def served(world, have):
     for words in ALL:
         if words[2] == "serving.export":
             assert have(words).returncode == 0, have(words).stderr
-    models = {
-        home.name: {1: standin.Servable(home / "1", 1)}
-        for home in (world / "models").iterdir()
-    }
-    started, port = server.serve(standin.Core(models, {}))
-    yield f"localhost:{port}"
-    started.stop(None).wait()
+    with small.serving((world / "models").iterdir()) as address:
+        yield address
 
 
 @of("serving.client")
 def test_it_asks(words, served, world):
     if "film.mp4" in words and not shutil.which("ffmpeg"):
         pytest.skip("needs ffmpeg")
-    out = world / words[words.index("-o") + 1] if "-o" in words else world
-    done = commands.run(*words[2:], f"--server={served}", cwd=world)
+    line = [*words[2:], f"--server={served}"]
+    if "-o" not in words:
+        assert commands.run(*line, cwd=world).returncode == 0
+        return
+    out = world / words[words.index("-o") + 1]
+    _remove(out)  # Of another command.
+    done = commands.run(*line, cwd=world)
     assert done.returncode == 0, done.stderr
     assert out.exists()
 
@@ -223,7 +229,7 @@ def test_it_serves(words, served, world):
         cwd=world,
         stdout=subprocess.PIPE,
         text=True,
-        env=commands.ENVIRONMENT,
+        env={**os.environ, **commands.ANYWHERE},
     ) as process:
         first = process.stdout.readline()
         process.terminate()

@@ -1,19 +1,17 @@
 """What a server may not make of a graph."""
 
 import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import at_once
+import commands
 import pytest
 
 from percgen import export
 from percgen import served_graphs
 from percgen import shipped
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def version(tmp_path_factory):
 def all_at_once(version, rounds, **environment):
     return subprocess.run(
         [sys.executable, at_once.__file__, version, str(rounds)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, **commands.ANYWHERE, **environment},
         capture_output=True,
         text=True,
         timeout=300,
