@@ -109,6 +109,7 @@ def test_the_command_serves_both_until_it_is_told(home, tmp_path):
     )
     with process.stdout, process.stderr:
         said = [process.stdout.readline() for _ in range(3)]
+        assert all(said), process.stderr.read()  # It has ended.
         by_grpc, by_rest = (
             int(re.search(r"localhost:(\d+)", line)[1]) for line in said[:2]
         )
